@@ -1,0 +1,78 @@
+"""The one value that flows through the read path: items proposed for one query."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from service.domain.arrays import NO_ROWS, NO_SCORES, Mask, Rows, Scores
+from service.domain.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Proposed items, best first, each row at most once.
+
+    Attributes:
+        rows: catalogue rows, int64 [n].
+        scores: float32 [n], comparable within one source only; NaN where a source gives none.
+        sources: positions in `Source`, uint8 [n].
+        propensities: probability of the draw that placed an explored item, float32 [n]; NaN
+            where nothing was drawn.
+    """
+
+    rows: Rows
+    scores: Scores
+    sources: "np.ndarray[tuple[int], np.dtype[np.uint8]]"
+    propensities: Scores
+
+    @classmethod
+    def none(cls) -> Self:
+        return cls(NO_ROWS, NO_SCORES, np.empty(0, dtype=np.uint8), NO_SCORES)
+
+    @classmethod
+    def of(cls, rows: Rows, scores: Scores | None, source: Source) -> Self:
+        """Candidates of one source; `scores` None means that the source gives none."""
+        n = len(rows)
+        blank = np.full(n, np.nan, dtype=np.float32)
+        return cls(
+            rows, blank if scores is None else scores, np.full(n, source, dtype=np.uint8), blank
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def keep(self, mask: Mask) -> Self:
+        """Only the candidates where `mask` is True, in the same order."""
+        return self if mask.all() else self._at(mask)
+
+    def take(self, order: Rows) -> Self:
+        """The candidates at these positions, in this order."""
+        return self._at(order)
+
+    def head(self, n: int) -> Self:
+        """The first n."""
+        return self if n >= len(self) else self._at(slice(0, n))
+
+    def then(self, other: Self) -> Self:
+        """These, followed by those of `other` whose rows are not among these."""
+        if not len(self):
+            return other
+        fresh = other.keep(~np.isin(other.rows, self.rows))
+        if not len(fresh):
+            return self
+        return type(self)(
+            np.concatenate((self.rows, fresh.rows)),
+            np.concatenate((self.scores, fresh.scores)),
+            np.concatenate((self.sources, fresh.sources)),
+            np.concatenate((self.propensities, fresh.propensities)),
+        )
+
+    def by_score(self) -> Self:
+        """Best score first; ties keep their order."""
+        return self._at(np.argsort(-self.scores, kind="stable"))
+
+    def _at(self, where: "Mask | Rows | slice") -> Self:
+        return type(self)(
+            self.rows[where], self.scores[where], self.sources[where], self.propensities[where]
+        )

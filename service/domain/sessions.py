@@ -1,0 +1,69 @@
+"""What a person did lately, as the read path sees it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from service.domain.actions import ACTIONS, NEGATIVE
+from service.domain.arrays import NO_HASHES, NO_ROWS, NO_TIMES, Hashes, Mask, Rows, Times
+
+_IS_NEGATIVE = np.array([name in NEGATIVE for name in ACTIONS])
+
+
+class Segment(StrEnum):
+    """How much is known of the person who asks."""
+
+    NEW = "new"
+    SPARSE = "sparse"
+    CASUAL = "casual"
+    POWER = "power"
+    GUEST = "guest"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Items with the last time something happened to them: `hashes` uint64 [n], `at_s` [n]."""
+
+    hashes: Hashes = field(default_factory=lambda: NO_HASHES)
+    at_s: Times = field(default_factory=lambda: NO_TIMES)
+
+    def since(self, instant_s: float) -> Hashes:
+        """Hashes of the items marked at or after `instant_s` (epoch seconds)."""
+        return self.hashes[self.at_s >= instant_s]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The recent actions of one person, oldest first, and the bounded memory beside them.
+
+    Attributes:
+        item_ids: external ids, [n].
+        action_types: positions in `ACTIONS`, int64 [n].
+        at_s: epoch seconds, float64 [n].
+        n_interactions: actions ever counted, at least n.
+        interests: declared category names.
+        purchased: items bought, with the time of the last purchase.
+        seen: items shown or opened, with the last time.
+    """
+
+    item_ids: tuple[str, ...] = ()
+    action_types: Rows = field(default_factory=lambda: NO_ROWS)
+    at_s: Times = field(default_factory=lambda: NO_TIMES)
+    n_interactions: int = 0
+    interests: tuple[str, ...] = ()
+    purchased: Marks = field(default_factory=Marks)
+    seen: Marks = field(default_factory=Marks)
+
+    @property
+    def is_negative(self) -> Mask:
+        """Which actions speak against their item, bool [n]."""
+        return _IS_NEGATIVE[self.action_types]
+
+    def age_s(self, now_s: float) -> float | None:
+        """Seconds since the newest action, never negative; None without any."""
+        return max(0.0, now_s - float(self.at_s[-1])) if len(self.item_ids) else None
+
+
+EMPTY_SESSION = Session()

@@ -1,0 +1,88 @@
+"""What each stage did for one request: metrics, logs, headers and explanations read it."""
+
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(slots=True)
+class StageRecord:
+    """One stage of one request; `error` is the outcome word of what was forgiven, if anything."""
+
+    name: str
+    duration_s: float
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Trace:
+    """Filled on the way, read once at the end.
+
+    Attributes:
+        request_id: echoed to the caller.
+        stages: in the order in which they ran.
+        degraded: reasons why the answer is less than it could be, in order, each once.
+        removed: how many candidates each rule removed.
+        notes: facts for `explain`, by name; JSON values only.
+    """
+
+    request_id: str
+    stages: list[StageRecord] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, object] = field(default_factory=dict)
+    started_s: float = field(default_factory=time.perf_counter)
+
+    def stage(self, name: str, forgive: str | None = None) -> "StageTimer":
+        """Times a `with` block.
+
+        Args:
+            name: the stage's word.
+            forgive: the reason to note in `degraded` when the block raises: the request then
+                goes on. None lets errors through.
+        """
+        return StageTimer(self, name, forgive)
+
+    def degrade(self, reason: str) -> None:
+        if reason not in self.degraded:
+            self.degraded.append(reason)
+
+    def remove(self, rule: str, n: int) -> None:
+        if n:
+            self.removed[rule] = self.removed.get(rule, 0) + n
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self.started_s
+
+
+class StageTimer:
+    """Context manager of `Trace.stage`."""
+
+    __slots__ = ("_began_s", "_forgive", "_name", "_trace")
+
+    def __init__(self, trace: Trace, name: str, forgive: str | None) -> None:
+        self._trace = trace
+        self._name = name
+        self._forgive = forgive
+        self._began_s = 0.0
+
+    def __enter__(self) -> Self:
+        self._began_s = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        forgiven = self._forgive is not None and isinstance(error, Exception)
+        word = None if error is None else getattr(error, "outcome", "exception")
+        self._trace.stages.append(
+            StageRecord(self._name, time.perf_counter() - self._began_s, word)
+        )
+        if forgiven and self._forgive is not None:
+            self._trace.degrade(self._forgive)
+        return forgiven

@@ -1,0 +1,57 @@
+"""Rung: what rises in the categories this person cares for."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.domain.arrays import NO_ROWS, Rows
+from service.domain.candidates import Candidates
+from service.domain.ladders import ALL, category_scope, country_scope
+from service.domain.requests import Query
+from service.domain.sources import Source
+from service.ports import Release
+
+MOST_SCOPES = 3
+"""Categories taken from the recent actions; the share of a fourth would be noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trending:
+    """Interleaves the trending lists of the person's scopes, best first."""
+
+    name: str = "trending"
+
+    def propose(self, query: Query, release: Release, n: int) -> Candidates:
+        lists = [release.ladder.trending_in(scope) for scope in self._scopes(query, release)]
+        rows = interleave([rows for rows in lists if len(rows)])
+        return Candidates.of(rows[:n], None, Source.TRENDING)
+
+    def _scopes(self, query: Query, release: Release) -> list[str]:
+        """Declared interests, else the commonest categories of the recent actions, else all."""
+        names = list(query.session.interests) or _categories(query, release)
+        country = query.request.context.get("country")
+        if names:
+            return [category_scope(name) for name in names]
+        return [country_scope(country), ALL] if country else [ALL]
+
+
+def _categories(query: Query, release: Release) -> list[str]:
+    catalogue = release.catalogue
+    known = query.rows[query.rows >= 0]
+    counts = Counter(catalogue.categories[known].tolist())
+    return [catalogue.category_names[code] for code, _ in counts.most_common(MOST_SCOPES)]
+
+
+def interleave(lists: list[Rows]) -> Rows:
+    """First of each list, then the second of each, …; a row keeps its first place."""
+    if not lists:
+        return NO_ROWS
+    width = max(len(rows) for rows in lists)
+    grid = np.full((width, len(lists)), -1, dtype=np.int64)
+    for column, rows in enumerate(lists):
+        grid[: len(rows), column] = rows
+    flat = grid.ravel()
+    flat = flat[flat >= 0]
+    _, first = np.unique(flat, return_index=True)
+    return flat[np.sort(first)]

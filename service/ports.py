@@ -1,0 +1,199 @@
+"""Every boundary of the read and write path, on one page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
+from service.domain.candidates import Candidates
+from service.domain.events import Event, EventOutcome
+from service.domain.ladders import Ladder
+from service.domain.requests import Filters, Query
+from service.domain.sessions import Session
+
+
+class Clock(Protocol):
+    """Tells the time: epoch seconds."""
+
+    def __call__(self) -> float: ...
+
+
+class UserTower(Protocol):
+    """Turns a session into a vector."""
+
+    def embed(self, session: Session, catalogue: "Catalogue", now_s: float) -> Vector:
+        """The user vector, float32 [dim], unit length, finite.
+
+        Raises:
+            TowerUnavailable: inference failed or gave something that is not a unit vector.
+        """
+        ...
+
+
+class ItemIndex(Protocol):
+    """Finds the items nearest to a vector."""
+
+    def search(self, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        """Rows int64 [m] and inner products float32 [m], best first; m = min(n, items).
+
+        Raises:
+            IndexUnavailable: the engine failed.
+        """
+        ...
+
+
+class ExactItemIndex(ItemIndex, Protocol):
+    """Finds the very nearest items, by looking at all of them."""
+
+    def search_among(self, rows: Rows, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        """Like `search`, but only among these rows."""
+        ...
+
+
+class Catalogue(Protocol):
+    """What is known of the items, as columns by catalogue row. Immutable."""
+
+    item_ids: Sequence[str]
+    titles: Sequence[str]
+    hashes: Hashes
+    """`item_hash` of each id."""
+    categories: Codes
+    """Position in `category_names`."""
+    category_names: Sequence[str]
+    sellers: Codes
+    """Position in `seller_names`; -1 = unknown."""
+    seller_names: Sequence[str]
+    prices: Scores
+    """float32 [n]; NaN = unknown."""
+    is_blocked: Mask
+    """Items that policy forbids to show."""
+    popularity: Scores
+    """float32 [n], share of recent positive events when the release was built, at least 0."""
+    is_new: Mask
+    """Items without any event when the release was built."""
+    vectors: Vectors
+    """float32 [n, dim], unit length."""
+
+    def __len__(self) -> int: ...
+
+    def row_of(self, item_id: str) -> int:
+        """The row of an item, -1 when unknown."""
+        ...
+
+    def rows_of(self, item_ids: Sequence[str]) -> Rows:
+        """Rows int64 [n], -1 where unknown."""
+        ...
+
+    def matching(self, filters: Filters) -> Mask:
+        """Which items pass the attribute filters, bool [n_items]; unknown names match nothing."""
+        ...
+
+
+class Stock(Protocol):
+    """Which items can be bought now; changes while serving."""
+
+    in_stock: Mask
+    """bool [n_items]; replaced as a whole, never written in place."""
+
+    def apply(self, stock: Mapping[str, int]) -> None:
+        """Takes over the stock of these items (0 = sold out); unknown ids are ignored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One verified release, loaded: everything that one answer is made from.
+
+    Attributes:
+        again_weight: what an own item's share of the recent actions adds to its inner product.
+        has_repeats: whether people come back to the same items (then `again` is a source and
+            purchases are only excluded for a cool-down).
+        manifest: the whole passport, as read.
+    """
+
+    name: str
+    embedding_version: str
+    dim: int
+    history_length: int
+    again_weight: float
+    has_repeats: bool
+    tower: UserTower
+    index: ItemIndex
+    exact: ExactItemIndex
+    catalogue: Catalogue
+    stock: Stock
+    ladder: Ladder
+    manifest: Mapping[str, object]
+
+
+class Releases(Protocol):
+    """Holds the live release."""
+
+    @property
+    def live(self) -> Release:
+        """The live release.
+
+        Raises:
+            NotReady: there is none.
+        """
+        ...
+
+
+class SessionStore(Protocol):
+    """Reads and writes what people did."""
+
+    async def read(self, user: str, timeout_s: float) -> Session:
+        """The session of a person, in one round trip; empty for somebody unknown.
+
+        Raises:
+            StoreUnavailable: not answered within `timeout_s`, refused, or the breaker is open.
+        """
+        ...
+
+    async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
+        """Stores events, one atomic and idempotent write per person; STORED or DUPLICATE each.
+
+        Raises:
+            StoreUnavailable: nothing is known to be stored; sending again is safe.
+        """
+        ...
+
+
+class StockStore(Protocol):
+    """Shares stock changes between processes."""
+
+    async def write_stock(self, stock: Mapping[str, int]) -> None:
+        """Keeps the stock of these items for everybody.
+
+        Raises:
+            StoreUnavailable: not stored.
+        """
+        ...
+
+    async def read_stock(self) -> Mapping[str, int]:
+        """All stock that was ever written.
+
+        Raises:
+            StoreUnavailable: not readable.
+        """
+        ...
+
+
+class Rule(Protocol):
+    """One business rule: candidates -> keep-mask."""
+
+    name: str
+    fails_closed: bool
+    """What happens when the rule itself breaks: True drops everything, False keeps everything."""
+
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask: ...
+
+
+class Rung(Protocol):
+    """One rung of the fallback ladder."""
+
+    name: str
+
+    def propose(self, query: Query, release: Release, n: int) -> Candidates:
+        """At most n candidates, best first; none when the rung has nothing to say."""
+        ...

@@ -1,0 +1,23 @@
+"""Items that the caller does not want are not shown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.domain.arrays import Mask, Rows
+from service.domain.requests import Query
+from service.ports import Release
+
+
+@dataclass(frozen=True, slots=True)
+class NotExcluded:
+    """Drops `exclude_item_ids`."""
+
+    name: str = "excluded"
+    fails_closed: bool = False
+
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
+        excluded = query.request.exclude_item_ids
+        if not excluded:
+            return np.ones(len(rows), dtype=np.bool_)
+        return np.isin(rows, release.catalogue.rows_of(excluded), invert=True)

@@ -1,0 +1,24 @@
+"""The attribute filters of the request."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.domain.arrays import Mask, Rows
+from service.domain.requests import Query
+from service.ports import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Keeps items that pass every filter of the request."""
+
+    name: str = "filters"
+    fails_closed: bool = True
+
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
+        filters = query.request.filters
+        if filters.is_empty:
+            return np.ones(len(rows), dtype=np.bool_)
+        mask: Mask = release.catalogue.matching(filters)[rows]
+        return mask

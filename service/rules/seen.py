@@ -1,0 +1,24 @@
+"""What somebody was shown lately can be left out on request."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.domain.arrays import Mask, Rows
+from service.domain.requests import Query
+from service.ports import Release
+
+
+@dataclass(frozen=True, slots=True)
+class NotSeen:
+    """Drops what was seen within `window_s`, if the request asks for it."""
+
+    window_s: float
+    name: str = "seen"
+    fails_closed: bool = False
+
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
+        if not query.request.exclude_seen:
+            return np.ones(len(rows), dtype=np.bool_)
+        hashes = query.session.seen.since(query.now_s - self.window_s)
+        return np.isin(release.catalogue.hashes[rows], hashes, invert=True)

@@ -1,0 +1,90 @@
+"""Keeps a few places for items we know little about, with the exact chance of each draw."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.domain.arrays import Mask, Rows
+from service.domain.candidates import Candidates
+from service.domain.requests import Query
+from service.domain.sources import Source
+from service.ports import Release
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Explore:
+    """Gives `share` of the slots to little-known items among those just below the list.
+
+    The same person sees the same draw all day, so that refreshing and paging are stable.
+    """
+
+    share: float
+
+    def __call__(self, found: Candidates, query: Query, release: Release) -> Candidates:
+        """The list with explored items moved up into it; unchanged when there is nothing to try.
+
+        The pool is dealt out in turn, one part per slot, and each slot draws uniformly from its
+        part. The propensity of a drawn item is therefore exactly P(slot exists) / len(part).
+        """
+        request = query.request
+        share = self.share if request.explore is None else request.explore
+        expected = request.k * share
+        if expected <= 0.0 or len(found) <= request.k:
+            return found
+        draw = _Draw(query.user or request.session_id or "", int(query.now_s // DAY_S))
+        n_sure = math.floor(expected)
+        n = n_sure + (draw.uniform("slots") < expected - n_sure)
+        pool = request.k + np.flatnonzero(_little_known(found.rows[request.k :], release))
+        picks, chances = _pick(pool, n, math.ceil(expected), expected - n_sure, draw)
+        return _move_up(found, picks, chances, request.k) if len(picks) else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """Uniform numbers in [0, 1) that depend on person, day and name only."""
+
+    user: str
+    day: int
+
+    def uniform(self, name: str) -> float:
+        digest = hashlib.blake2b(f"{self.day}\0{name}\0{self.user}".encode(), digest_size=8)
+        return int.from_bytes(digest.digest(), "little") / 2.0**64
+
+
+def _little_known(rows: Rows, release: Release) -> Mask:
+    """New items, and items less popular than the median item of the catalogue."""
+    popularity = release.catalogue.popularity
+    mask: Mask = release.catalogue.is_new[rows] | (popularity[rows] <= np.median(popularity))
+    return mask
+
+
+def _pick(
+    pool: Rows, n: int, n_parts: int, last_chance: float, draw: _Draw
+) -> tuple[list[int], list[float]]:
+    """Positions drawn for n of the `n_parts` slots, and the chance of each draw."""
+    picks, chances = [], []
+    for slot in range(n):
+        part = pool[slot::n_parts]
+        if not len(part):
+            continue
+        picks.append(int(part[int(draw.uniform(f"slot {slot}") * len(part))]))
+        exists = last_chance if slot == n_parts - 1 and last_chance > 0.0 else 1.0
+        chances.append(exists / len(part))
+    return picks, chances
+
+
+def _move_up(found: Candidates, picks: list[int], chances: list[float], k: int) -> Candidates:
+    """The picked candidates at evenly spaced places of the first k, lower half first."""
+    order = [i for i in range(len(found)) if i not in set(picks)]
+    for n_placed, pick in enumerate(picks):
+        order.insert(k - 1 - (n_placed * k) // (2 * len(picks)), pick)
+    sources = found.sources.copy()
+    sources[picks] = Source.EXPLORATION
+    propensities = found.propensities.copy()
+    propensities[picks] = chances
+    marked = Candidates(found.rows, found.scores, sources, propensities)
+    return marked.take(np.array(order, dtype=np.int64))

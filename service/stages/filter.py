@@ -1,0 +1,39 @@
+"""Runs the business rules and counts what each of them removes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.domain.arrays import Mask
+from service.domain.candidates import Candidates
+from service.domain.requests import Query
+from service.domain.traces import Trace
+from service.ports import Release, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The rules in their order, cheapest first."""
+
+    rules: tuple[Rule, ...]
+
+    def __call__(
+        self, found: Candidates, query: Query, release: Release, trace: Trace
+    ) -> Candidates:
+        """The candidates that every rule keeps, in the same order. Never raises."""
+        for rule in self.rules:
+            if not len(found):
+                break
+            mask = _mask(rule, found, query, release, trace)
+            kept = found.keep(mask)
+            trace.remove(rule.name, len(found) - len(kept))
+            found = kept
+        return found
+
+
+def _mask(rule: Rule, found: Candidates, query: Query, release: Release, trace: Trace) -> Mask:
+    try:
+        return rule(found.rows, query, release)
+    except Exception:
+        trace.degrade("filter")
+        return np.full(len(found), not rule.fails_closed)
