@@ -79,9 +79,11 @@ def _pick(
 
 def _move_up(found: Candidates, picks: list[int], chances: list[float], k: int) -> Candidates:
     """The picked candidates at evenly spaced places of the first k, lower half first."""
-    order = [i for i in range(len(found)) if i not in set(picks)]
-    for n_placed, pick in enumerate(picks):
-        order.insert(k - 1 - (n_placed * k) // (2 * len(picks)), pick)
+    taken = set(picks)
+    order = [i for i in range(len(found)) if i not in taken]
+    places = [k - 1 - (n_placed * k) // (2 * len(picks)) for n_placed in range(len(picks))]
+    for place, pick in zip(reversed(places), picks, strict=True):  # ascending: none moves another
+        order.insert(place, pick)
     sources = found.sources.copy()
     sources[picks] = Source.EXPLORATION
     propensities = found.propensities.copy()

@@ -1,0 +1,201 @@
+"""Small values with defaults: a tiny shop that can be checked by eye."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from service.domain.actions import ACTION_CODES
+from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
+from service.domain.candidates import Candidates
+from service.domain.deadlines import Deadline
+from service.domain.items import item_hash
+from service.domain.ladders import ALL, Ladder, category_scope
+from service.domain.requests import Filters, Query, Request
+from service.domain.sessions import EMPTY_SESSION, Marks, Segment, Session
+from service.domain.sources import Source
+from service.errors import IndexUnavailable, TowerUnavailable
+from service.ports import Catalogue, Release
+
+NOW_S = 1_700_000_000.0
+DIM = 4
+
+
+@dataclass(frozen=True)
+class TinyCatalogue:
+    """A catalogue of items `i0`, `i1`, …; even rows are `toys`, odd rows are `books`."""
+
+    item_ids: Sequence[str]
+    titles: Sequence[str]
+    hashes: Hashes
+    categories: Codes
+    category_names: Sequence[str]
+    sellers: Codes
+    seller_names: Sequence[str]
+    prices: Scores
+    is_blocked: Mask
+    popularity: Scores
+    is_new: Mask
+    vectors: Vectors
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def row_of(self, item_id: str) -> int:
+        return self.item_ids.index(item_id) if item_id in self.item_ids else -1
+
+    def rows_of(self, item_ids: Sequence[str]) -> Rows:
+        return np.array([self.row_of(item_id) for item_id in item_ids], dtype=np.int64)
+
+    def matching(self, filters: Filters) -> Mask:
+        mask = np.ones(len(self), dtype=np.bool_)
+        if filters.categories:
+            names = np.array(self.category_names)[self.categories]
+            mask &= np.isin(names, filters.categories)
+        return mask
+
+
+def make_catalogue(n: int = 10, **changes: object) -> TinyCatalogue:
+    """n items on an arc: the nearer two rows, the nearer their vectors; row 0 is most popular."""
+    angles = np.linspace(0.0, 1.5, n)
+    vectors = np.zeros((n, DIM), dtype=np.float32)
+    vectors[:, 0], vectors[:, 1] = np.cos(angles), np.sin(angles)
+    ids = [f"i{row}" for row in range(n)]
+    catalogue = TinyCatalogue(
+        item_ids=ids,
+        titles=ids,
+        hashes=np.array([item_hash(item_id) for item_id in ids], dtype=np.uint64),
+        categories=(np.arange(n) % 2).astype(np.int32),
+        category_names=["toys", "books"],
+        sellers=np.full(n, -1, dtype=np.int32),
+        seller_names=["anna", "bert"],
+        prices=np.ones(n, dtype=np.float32),
+        is_blocked=np.zeros(n, dtype=np.bool_),
+        popularity=np.linspace(1.0, 0.0, n, dtype=np.float32),
+        is_new=np.zeros(n, dtype=np.bool_),
+        vectors=vectors,
+    )
+    return replace(catalogue, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class NearestRows:
+    """An index that looks at all rows; `broken` makes it fail."""
+
+    vectors: Vectors
+    broken: bool = False
+
+    def search(self, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        return self.search_among(np.arange(len(self.vectors)), vector, n)
+
+    def search_among(self, rows: Rows, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        if self.broken:
+            raise IndexUnavailable("exception")
+        scores = self.vectors[rows] @ vector
+        order = np.argsort(-scores, kind="stable")[:n]
+        return rows[order], scores[order]
+
+
+@dataclass
+class MeanTower:
+    """A tower that answers with the mean of the known items; `broken` makes it fail."""
+
+    broken: bool = False
+
+    def embed(self, session: Session, catalogue: Catalogue, now_s: float) -> Vector:
+        if self.broken:
+            raise TowerUnavailable("nan")
+        rows = catalogue.rows_of(session.item_ids)
+        mean = catalogue.vectors[rows[rows >= 0]].mean(axis=0)
+        vector: Vector = mean / np.linalg.norm(mean)
+        return vector
+
+
+@dataclass
+class Shelf:
+    """Stock of a tiny catalogue."""
+
+    in_stock: Mask
+    catalogue: TinyCatalogue = field(default_factory=make_catalogue)
+
+    def apply(self, stock: Mapping[str, int]) -> None:
+        changed = self.in_stock.copy()
+        for item_id, n in stock.items():
+            row = self.catalogue.row_of(item_id)
+            if row >= 0:
+                changed[row] = n > 0
+        self.in_stock = changed
+
+
+def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> Release:
+    catalogue = catalogue or make_catalogue()
+    rows = np.arange(len(catalogue))
+    by_category = {
+        category_scope(name): rows[catalogue.categories == code]
+        for code, name in enumerate(catalogue.category_names)
+    }
+    index = NearestRows(catalogue.vectors)
+    release = Release(
+        name="tiny",
+        embedding_version="tiny-1",
+        dim=DIM,
+        history_length=20,
+        again_weight=0.0,
+        has_repeats=True,
+        tower=MeanTower(),
+        index=index,
+        exact=index,
+        catalogue=catalogue,
+        stock=Shelf(np.ones(len(catalogue), dtype=np.bool_), catalogue),
+        ladder=Ladder(popular={ALL: rows}, trending={ALL: rows[::-1], **by_category}),
+        manifest={},
+    )
+    return replace(release, **changes)  # type: ignore[arg-type]
+
+
+def make_session(*actions: tuple[str, str] | tuple[str, str, float], **changes: object) -> Session:
+    """Actions as (item id, type) or (item id, type, seconds ago), oldest first."""
+    ago = [float(action[2]) if len(action) > 2 else 60.0 for action in actions]  # type: ignore[misc]
+    session = Session(
+        item_ids=tuple(action[0] for action in actions),
+        action_types=np.array([ACTION_CODES[action[1]] for action in actions], dtype=np.int64),
+        at_s=NOW_S - np.array(ago),
+        n_interactions=len(actions),
+    )
+    return replace(session, **changes)  # type: ignore[arg-type]
+
+
+def make_marks(*marks: tuple[str, float]) -> Marks:
+    """Marks as (item id, seconds ago)."""
+    return Marks(
+        np.array([item_hash(item_id) for item_id, _ in marks], dtype=np.uint64),
+        NOW_S - np.array([ago for _, ago in marks]),
+    )
+
+
+def make_query(
+    release: Release,
+    session: Session = EMPTY_SESSION,
+    segment: Segment = Segment.CASUAL,
+    **request: object,
+) -> Query:
+    """A query with plenty of time left; keyword arguments go to the request."""
+    return Query(
+        request=Request(**{"k": 3, **request}),  # type: ignore[arg-type]
+        user="u:ann",
+        session=session,
+        rows=release.catalogue.rows_of(session.item_ids),
+        segment=segment,
+        deadline=Deadline.after(60.0),
+        now_s=NOW_S,
+    )
+
+
+def make_candidates(*rows: int, source: Source = Source.ANN) -> Candidates:
+    """These rows, best first, with falling scores."""
+    scores = np.linspace(1.0, 0.5, len(rows), dtype=np.float32)
+    return Candidates.of(np.array(rows, dtype=np.int64), scores, source)
+
+
+def ids(release: Release, found: Candidates) -> list[str]:
+    return [release.catalogue.item_ids[row] for row in found.rows]

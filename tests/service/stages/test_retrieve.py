@@ -1,0 +1,59 @@
+"""Retrieve: near items and own items."""
+
+import pytest
+
+from service.domain.deadlines import Deadline
+from service.domain.requests import Filters
+from service.domain.sources import Source
+from service.errors import IndexUnavailable
+from service.stages.retrieve import Retrieve
+from tests.factories import ids, make_catalogue, make_query, make_release, make_session
+
+retrieve = Retrieve(overfetch=3.0)
+
+
+def test_without_a_vector_nothing_is_retrieved() -> None:
+    release = make_release()
+    assert len(retrieve(None, make_query(release), release)) == 0
+
+
+def test_the_nearest_items_come_first() -> None:
+    release = make_release(has_repeats=False)
+    found = retrieve(release.catalogue.vectors[9], make_query(release), release)
+    assert ids(release, found)[:3] == ["i9", "i8", "i7"]
+
+
+def test_own_items_are_a_source_of_their_own_where_repeats_make_sense() -> None:
+    session = make_session(("i0", "purchase"), ("i0", "purchase"), ("i5", "purchase"))
+    release = make_release(again_weight=10.0)
+    found = retrieve(release.catalogue.vectors[9], make_query(release, session), release)
+    assert ids(release, found)[:3] == ["i0", "i5", "i9"]  # two of two actions beat one of two
+    assert found.sources.tolist()[:3] == [Source.AGAIN, Source.AGAIN, Source.ANN]
+    plain = make_release(again_weight=10.0, has_repeats=False)
+    assert (
+        Source.AGAIN
+        not in retrieve(plain.catalogue.vectors[9], make_query(plain, session), plain).sources
+    )
+
+
+def test_what_came_back_is_not_an_own_item() -> None:
+    session = make_session(("i0", "return"))
+    release = make_release(again_weight=10.0)
+    found = retrieve(release.catalogue.vectors[9], make_query(release, session), release)
+    assert Source.AGAIN not in found.sources
+
+
+def test_filters_are_applied_before_counting() -> None:
+    release = make_release(make_catalogue(500), has_repeats=False)
+    query = make_query(release, k=200, filters=Filters(categories=("books",)))
+    found = retrieve(release.catalogue.vectors[0], query, release)
+    assert len(found) == 250
+    assert set(release.catalogue.categories[found.rows]) == {1}
+
+
+def test_no_time_left_is_an_outcome_not_a_search() -> None:
+    release = make_release()
+    query = make_query(release)
+    object.__setattr__(query, "deadline", Deadline.after(-1.0))
+    with pytest.raises(IndexUnavailable):
+        retrieve(release.catalogue.vectors[0], query, release)
