@@ -53,26 +53,62 @@ class ExactItemIndex(ItemIndex, Protocol):
 class Catalogue(Protocol):
     """What is known of the items, as columns by catalogue row. Immutable."""
 
-    item_ids: Sequence[str]
-    titles: Sequence[str]
-    hashes: Hashes
-    """`item_hash` of each id."""
-    categories: Codes
-    """Position in `category_names`."""
-    category_names: Sequence[str]
-    sellers: Codes
-    """Position in `seller_names`; -1 = unknown."""
-    seller_names: Sequence[str]
-    prices: Scores
-    """float32 [n]; NaN = unknown."""
-    is_blocked: Mask
-    """Items that policy forbids to show."""
-    popularity: Scores
-    """float32 [n], share of recent positive events when the release was built, at least 0."""
-    is_new: Mask
-    """Items without any event when the release was built."""
-    vectors: Vectors
-    """float32 [n, dim], unit length."""
+    @property
+    def item_ids(self) -> Sequence[str]: ...
+
+    @property
+    def titles(self) -> Sequence[str]: ...
+
+    @property
+    def hashes(self) -> Hashes:
+        """`item_hash` of each id."""
+        ...
+
+    @property
+    def categories(self) -> Codes:
+        """Positions in `category_names`."""
+        ...
+
+    @property
+    def category_names(self) -> Sequence[str]: ...
+
+    @property
+    def sellers(self) -> Codes:
+        """Positions in `seller_names`; -1 = unknown."""
+        ...
+
+    @property
+    def seller_names(self) -> Sequence[str]: ...
+
+    @property
+    def prices(self) -> Scores:
+        """NaN = unknown."""
+        ...
+
+    @property
+    def is_blocked(self) -> Mask:
+        """Items that policy forbids to show."""
+        ...
+
+    @property
+    def popularity(self) -> Scores:
+        """Share of recent positive events when the release was built, at least 0."""
+        ...
+
+    @property
+    def is_new(self) -> Mask:
+        """Items without any event when the release was built."""
+        ...
+
+    @property
+    def is_little_known(self) -> Mask:
+        """New items, and those not more popular than the median item: worth exploring."""
+        ...
+
+    @property
+    def vectors(self) -> Vectors:
+        """Unit length, [n, dim]."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -92,8 +128,10 @@ class Catalogue(Protocol):
 class Stock(Protocol):
     """Which items can be bought now; changes while serving."""
 
-    in_stock: Mask
-    """bool [n_items]; replaced as a whole, never written in place."""
+    @property
+    def in_stock(self) -> Mask:
+        """True = can be bought, [n_items]; replaced as a whole, never written in place."""
+        ...
 
     def apply(self, stock: Mapping[str, int]) -> None:
         """Takes over the stock of these items (0 = sold out); unknown ids are ignored."""
@@ -182,9 +220,13 @@ class StockStore(Protocol):
 class Rule(Protocol):
     """One business rule: candidates -> keep-mask."""
 
-    name: str
-    fails_closed: bool
-    """What happens when the rule itself breaks: True drops everything, False keeps everything."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fails_closed(self) -> bool:
+        """What a rule that itself breaks does: True drops everything, False keeps everything."""
+        ...
 
     def __call__(self, rows: Rows, query: Query, release: Release) -> Mask: ...
 
@@ -192,7 +234,8 @@ class Rule(Protocol):
 class Rung(Protocol):
     """One rung of the fallback ladder."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def propose(self, query: Query, release: Release, n: int) -> Candidates:
         """At most n candidates, best first; none when the rung has nothing to say."""

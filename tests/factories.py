@@ -36,6 +36,7 @@ class TinyCatalogue:
     is_blocked: Mask
     popularity: Scores
     is_new: Mask
+    is_little_known: Mask
     vectors: Vectors
 
     def __len__(self) -> int:
@@ -73,6 +74,7 @@ def make_catalogue(n: int = 10, **changes: object) -> TinyCatalogue:
         is_blocked=np.zeros(n, dtype=np.bool_),
         popularity=np.linspace(1.0, 0.0, n, dtype=np.float32),
         is_new=np.zeros(n, dtype=np.bool_),
+        is_little_known=np.arange(n) >= n // 2,
         vectors=vectors,
     )
     return replace(catalogue, **changes)  # type: ignore[arg-type]
@@ -155,7 +157,7 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
 
 def make_session(*actions: tuple[str, str] | tuple[str, str, float], **changes: object) -> Session:
     """Actions as (item id, type) or (item id, type, seconds ago), oldest first."""
-    ago = [float(action[2]) if len(action) > 2 else 60.0 for action in actions]  # type: ignore[misc]
+    ago = [float(action[2]) if len(action) > 2 else 60.0 for action in actions]
     session = Session(
         item_ids=tuple(action[0] for action in actions),
         action_types=np.array([ACTION_CODES[action[1]] for action in actions], dtype=np.int64),

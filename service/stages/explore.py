@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Mask, Rows
+from service.domain.arrays import Rows
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
@@ -38,7 +38,8 @@ class Explore:
         draw = _Draw(query.user or request.session_id or "", int(query.now_s // DAY_S))
         n_sure = math.floor(expected)
         n = n_sure + (draw.uniform("slots") < expected - n_sure)
-        pool = request.k + np.flatnonzero(_little_known(found.rows[request.k :], release))
+        below = found.rows[request.k :]
+        pool = request.k + np.flatnonzero(release.catalogue.is_little_known[below])
         picks, chances = _pick(pool, n, math.ceil(expected), expected - n_sure, draw)
         return _move_up(found, picks, chances, request.k) if len(picks) else found
 
@@ -53,13 +54,6 @@ class _Draw:
     def uniform(self, name: str) -> float:
         digest = hashlib.blake2b(f"{self.day}\0{name}\0{self.user}".encode(), digest_size=8)
         return int.from_bytes(digest.digest(), "little") / 2.0**64
-
-
-def _little_known(rows: Rows, release: Release) -> Mask:
-    """New items, and items less popular than the median item of the catalogue."""
-    popularity = release.catalogue.popularity
-    mask: Mask = release.catalogue.is_new[rows] | (popularity[rows] <= np.median(popularity))
-    return mask
 
 
 def _pick(

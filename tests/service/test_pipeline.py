@@ -1,5 +1,6 @@
 """The read path as a whole: always an answer, and an honest one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,7 +47,7 @@ class Sessions:
             raise StoreUnavailable("timeout")
         return self.session
 
-    async def record(self, events: list[Event]) -> list[EventOutcome]:  # type: ignore[override]
+    async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
         raise NotImplementedError
 
 

@@ -20,7 +20,8 @@ def test_then_appends_only_rows_that_are_not_there_yet() -> None:
 
 
 def test_by_score_sorts_best_first_and_keeps_ties_in_order() -> None:
-    found = Candidates.of(np.array([4, 5, 6]), np.float32([0.1, 0.9, 0.1]), Source.ANN)
+    scores = np.array([0.1, 0.9, 0.1], dtype=np.float32)
+    found = Candidates.of(np.array([4, 5, 6]), scores, Source.ANN)
     assert found.by_score().rows.tolist() == [5, 4, 6]
 
 

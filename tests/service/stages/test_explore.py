@@ -15,7 +15,7 @@ FOUND = make_candidates(*range(40))  # rows 20..39 are below the median populari
 
 
 def explored(found: Candidates) -> list[int]:
-    return found.rows[found.sources == Source.EXPLORATION].tolist()
+    return [int(row) for row in found.rows[found.sources == Source.EXPLORATION]]
 
 
 def test_explored_items_are_little_known_and_within_the_list() -> None:

@@ -20,7 +20,8 @@ class Odd:
     fails_closed: bool = True
 
     def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
-        return rows % 2 == 1
+        mask: Mask = rows % 2 == 1
+        return mask
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Lookup: stored and brought actions become one session."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from service.domain.deadlines import Deadline
+from service.domain.events import Event, EventOutcome
 from service.domain.sessions import EMPTY_SESSION, Session
 from service.errors import StoreUnavailable
 from service.stages.lookup import Lookup, merge
@@ -20,7 +23,7 @@ class OneSession:
         self.timeout_s = timeout_s
         return self.session
 
-    async def record(self, events: object) -> list[object]:  # type: ignore[override]
+    async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
         raise NotImplementedError
 
 

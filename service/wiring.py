@@ -1,0 +1,162 @@
+"""The composition root: builds every part from the settings, opens and closes them in order."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from service.errors import ReleaseRefused
+from service.fallback.content import Content
+from service.fallback.popular import Popular
+from service.fallback.trending import Trending
+from service.ingest import EventRules, Ingest, follow_stock
+from service.monitoring.metrics import Metrics
+from service.pipeline import Pipeline
+from service.ports import Clock, Releases, Rule, SessionStore
+from service.releases.manager import ReleaseManager
+from service.rules.disliked import NotDisliked
+from service.rules.excluded import NotExcluded
+from service.rules.filters import Matches
+from service.rules.policy import Policy
+from service.rules.purchased import NotPurchased
+from service.rules.seen import NotSeen
+from service.rules.stock import InStock
+from service.settings import PipelineSettings, Redis, Sessions, Settings
+from service.stages.diversify import Diversify
+from service.stages.explore import Explore
+from service.stages.fill import Fill
+from service.stages.filter import Filter
+from service.stages.lookup import Lookup
+from service.stages.retrieve import Retrieve
+from service.stages.segment import Segmenter
+from service.stores.client import RedisClient, RedisOptions
+from service.stores.codec import Keep
+from service.stores.embedded import embedded_redis
+from service.stores.redis import RedisSessions
+from service.stores.stock import RedisStock
+
+STOCK_POLL_S = 0.5
+"""How often stock changes of other processes are looked for; they have to bite within a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the HTTP edge works with."""
+
+    settings: Settings
+    releases: ReleaseManager
+    redis: RedisClient
+    pipeline: Pipeline
+    ingest: Ingest
+    metrics: Metrics
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Opens the release first (what is wrong with it is said before anything is started).
+
+    Raises:
+        SetupInvalid: no store, no CURRENT, or no embedded Redis.
+        ReleaseRefused: the release may not go live.
+    """
+    metrics, clock = Metrics(), time.time
+    releases = _releases(settings, metrics)
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(_redis_url(settings.redis))
+        client = RedisClient(_options(settings.redis, url), metrics)
+        redis = await stack.enter_async_context(client)
+        sessions = RedisSessions(redis, _keep(settings.sessions), clock)
+        stock = RedisStock(redis)
+        ingest = Ingest(sessions, stock, releases, clock, _event_rules(settings.sessions))
+        follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
+        stack.push_async_callback(_end, follower)
+        pipeline = make_pipeline(settings, releases, sessions, clock)
+        yield Parts(settings, releases, redis, pipeline, ingest, metrics, clock)
+
+
+def make_pipeline(
+    settings: Settings, releases: Releases, sessions: SessionStore, clock: Clock
+) -> Pipeline:
+    """The read path with the stages, rules and rungs of these settings."""
+    its = settings.pipeline
+    rules = Filter(_rules(its))
+    return Pipeline(
+        releases=releases,
+        clock=clock,
+        lookup=Lookup(sessions, settings.redis.read_timeout_ms / 1000),
+        segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s),
+        retrieve=Retrieve(its.overfetch),
+        filter=rules,
+        fill=Fill((Content(), Trending(), Popular()), rules),
+        explore=Explore(its.explore_share),
+        diversify=Diversify(its.category_share, its.seller_top10),
+    )
+
+
+def _rules(its: PipelineSettings) -> tuple[Rule, ...]:
+    return (
+        InStock(),
+        Policy(),
+        Matches(),
+        NotExcluded(),
+        NotDisliked(),
+        NotPurchased(its.purchase_cooldown_s),
+        NotSeen(its.seen_window_s),
+    )
+
+
+def _releases(settings: Settings, metrics: Metrics) -> ReleaseManager:
+    releases = ReleaseManager(settings.releases.store)
+    try:
+        metrics.release_live(releases.start(settings.releases.name))
+    except ReleaseRefused as error:
+        metrics.release_refused(error.reason)
+        raise
+    return releases
+
+
+@contextlib.contextmanager
+def _redis_url(settings: Redis) -> Iterator[str]:
+    if settings.url is not None:
+        yield settings.url
+        return
+    with embedded_redis(settings.var_dir) as url:
+        yield url
+
+
+def _options(settings: Redis, url: str) -> RedisOptions:
+    return RedisOptions(
+        url=url,
+        connect_timeout_s=settings.connect_timeout_ms / 1000,
+        socket_timeout_s=settings.socket_timeout_ms / 1000,
+        read_timeout_s=settings.read_timeout_ms / 1000,
+        write_timeout_s=settings.write_timeout_ms / 1000,
+        pool_size=settings.pool_size,
+        pool_wait_s=settings.pool_wait_ms / 1000,
+        breaker_failures=settings.breaker_failures,
+        breaker_open_s=settings.breaker_open_s,
+        breaker_open_max_s=settings.breaker_open_max_s,
+    )
+
+
+def _keep(settings: Sessions) -> Keep:
+    return Keep(
+        actions=settings.actions_kept,
+        purchased=settings.purchased_kept,
+        seen=settings.seen_kept,
+        ttl_s=settings.ttl_s,
+        dedupe_s=settings.dedupe_s,
+    )
+
+
+def _event_rules(settings: Sessions) -> EventRules:
+    return EventRules(settings.late_after_s, settings.future_after_s)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
