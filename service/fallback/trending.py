@@ -7,7 +7,7 @@ import numpy as np
 
 from service.domain.arrays import NO_ROWS, Rows
 from service.domain.candidates import Candidates
-from service.domain.ladders import ALL, category_scope, country_scope
+from service.domain.ladders import category_scope
 from service.domain.requests import Query
 from service.domain.sources import Source
 from service.ports import Release
@@ -18,7 +18,11 @@ MOST_SCOPES = 3
 
 @dataclass(frozen=True, slots=True)
 class Trending:
-    """Interleaves the trending lists of the person's scopes, best first."""
+    """Interleaves the trending lists of the person's categories, best first.
+
+    It has nothing to say about a stranger: what rises everywhere hits less than half as often as
+    what is popular (Recall@50 of buyers without history on online-retail: 0.060 against 0.133).
+    """
 
     name: str = "trending"
 
@@ -28,12 +32,9 @@ class Trending:
         return Candidates.of(rows[:n], None, Source.TRENDING)
 
     def _scopes(self, query: Query, release: Release) -> list[str]:
-        """Declared interests, else the commonest categories of the recent actions, else all."""
+        """Declared interests, else the commonest categories of the recent actions."""
         names = list(query.session.interests) or _categories(query, release)
-        country = query.request.context.get("country")
-        if names:
-            return [category_scope(name) for name in names]
-        return [country_scope(country), ALL] if country else [ALL]
+        return [category_scope(name) for name in names]
 
 
 def _categories(query: Query, release: Release) -> list[str]:

@@ -19,7 +19,7 @@ def test_a_new_visitor_gets_a_full_honest_list(shop: Running) -> None:
     answer = shop.recommend(user_id="nobody-yet", k=20)
     assert answer["segment"] == "new"
     assert answer["count"] == 20
-    assert sources(answer) <= {"popular", "trending", "exploration"}
+    assert sources(answer) <= {"popular", "exploration"}
     assert answer["signal"] == {"actions": 0, "age_s": None}
     assert answer["degraded"] == {"is_degraded": False, "reasons": []}
 
