@@ -1,0 +1,159 @@
+"""The write path: what people did, and what can be bought."""
+
+import asyncio
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.domain.actions import EVENT_TYPES
+from service.domain.events import Event, EventOutcome
+from service.errors import NotReady, StoreUnavailable
+from service.ports import Clock, Releases, SessionStore, StockStore
+
+ID_CHARS = 256
+NOT_IN_IDS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters (a line feed ends an id in the store) and halves of surrogate pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that will never be stored: its position in the call, a code, a sentence."""
+
+    index: int
+    code: EventOutcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of each event of a call; `outcomes` has one word per event, in order."""
+
+    outcomes: tuple[EventOutcome, ...]
+    rejected: tuple[Rejected, ...] = ()
+
+    @property
+    def accepted(self) -> int:
+        return self.outcomes.count(EventOutcome.STORED)
+
+    @property
+    def duplicates(self) -> int:
+        return self.outcomes.count(EventOutcome.DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRules:
+    """Which events are taken.
+
+    Attributes:
+        late_after_s: older ones are late.
+        future_after_s: those further ahead are from the future; clocks differ a little.
+    """
+
+    late_after_s: float = 365 * 86_400
+    future_after_s: float = 300.0
+
+    def judge(self, event: Event, now_s: float) -> tuple[EventOutcome, str] | None:
+        """Why an event is rejected: a code and a sentence; None when it is fine."""
+        fault = _fault(event)
+        if fault:
+            return EventOutcome.INVALID, fault
+        if event.at_s < now_s - self.late_after_s:
+            return EventOutcome.LATE, f"older than {self.late_after_s:.0f} s"
+        if event.at_s > now_s + self.future_after_s:
+            return EventOutcome.FUTURE, f"more than {self.future_after_s:.0f} s ahead"
+        return None
+
+
+def _fault(event: Event) -> str:
+    """What makes an event unusable, whoever sent it; empty when nothing does."""
+    if event.event_type not in EVENT_TYPES:
+        return f"event_type is none of {', '.join(EVENT_TYPES)}"
+    if not math.isfinite(event.at_s) or event.at_s < 0:
+        return "timestamp is no instant since 1970"
+    if math.isinf(event.value):
+        return "value is infinite"
+    for name, text in (("event_id", event.event_id), ("item_id", event.item_id)):
+        if not 1 <= len(text) <= ID_CHARS or NOT_IN_IDS.search(text):
+            return f"{name} must be 1 to {ID_CHARS} characters without control characters"
+    if NOT_IN_IDS.search(event.user) or not event.user:
+        return "the person's id must not be empty or contain control characters"
+    return ""
+
+
+class Ingest:
+    """Takes events and stock changes. Sent = accepted + duplicates + rejected, always."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        stock_store: StockStore,
+        releases: Releases,
+        clock: Clock,
+        rules: EventRules | None = None,
+    ) -> None:
+        self._store, self._stock_store = store, stock_store
+        self._releases, self._clock = releases, clock
+        self._rules = rules or EventRules()
+
+    async def record(self, events: Sequence[Event]) -> IngestResult:
+        """Stores the events that the rules let pass; items that no release knows are kept too.
+
+        Raises:
+            StoreUnavailable: perhaps not all is stored. Send everything again: what was stored
+                then counts as a duplicate.
+        """
+        now_s = self._clock()
+        outcomes: dict[int, EventOutcome] = {}
+        rejected = []
+        for index, event in enumerate(events):
+            verdict = self._rules.judge(event, now_s)
+            if verdict:
+                outcomes[index] = verdict[0]
+                rejected.append(Rejected(index, *verdict))
+        taken = [index for index in range(len(events)) if index not in outcomes]
+        if taken:
+            stored = await self._store.record([events[index] for index in taken])
+            outcomes.update(zip(taken, stored, strict=True))
+        return IngestResult(tuple(outcomes[index] for index in range(len(events))), tuple(rejected))
+
+    async def set_stock(self, stock: Mapping[str, int]) -> None:
+        """Takes over the stock of these items: here at once, elsewhere within a second.
+
+        Raises:
+            StoreUnavailable: other processes, and this one after a restart, do not know it yet.
+        """
+        apply_stock(self._releases, stock)  # also when the store is down: never sell what is gone
+        await self._stock_store.write_stock(stock)
+
+
+def apply_stock(releases: Releases, stock: Mapping[str, int]) -> None:
+    """Tells the live release, if there is one."""
+    try:
+        releases.live.stock.apply(stock)
+    except NotReady:
+        return
+
+
+async def follow_stock(stock_store: StockStore, releases: Releases, every_s: float = 1.0) -> None:
+    """Keeps the live release's stock like the store's, until cancelled.
+
+    Only differences are applied, so that a change made here meanwhile is not undone by an older
+    reading; a release that has just become live gets everything.
+    """
+    known: Mapping[str, int] = {}
+    told: object = None
+    while True:
+        try:
+            live = releases.live
+            stock = await stock_store.read_stock()
+            if live is not told:
+                live.stock.apply(stock)
+            elif stock is not known:
+                changed = {k: n for k, n in stock.items() if known.get(k) != n}
+                if changed:
+                    live.stock.apply(changed)
+            told, known = live, stock
+        except (NotReady, StoreUnavailable):  # the next round may do better
+            pass
+        await asyncio.sleep(every_s)

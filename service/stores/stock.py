@@ -1,0 +1,67 @@
+"""Stock changes in Redis, shared by all processes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from service.stores.client import RedisClient
+from service.stores.keys import STOCK, STOCK_VERSION
+
+WRITTEN_AT_ONCE = 1000
+
+
+class RedisStock:
+    """`service.ports.StockStore` over Redis: one hash, and a number that grows with each change."""
+
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+        self._version: object = b""
+        self._known: Mapping[str, int] = MappingProxyType({})
+
+    async def write_stock(self, stock: Mapping[str, int]) -> None:
+        """Keeps the stock of these items for everybody.
+
+        Raises:
+            StoreUnavailable: perhaps not all of it is stored; writing again is safe.
+        """
+        items = list(stock.items())
+        for start in range(0, len(items), WRITTEN_AT_ONCE):
+            part: dict[Any, Any] = dict(items[start : start + WRITTEN_AT_ONCE])
+
+            async def send(part: dict[Any, Any] = part) -> tuple[None, str]:
+                pipeline = self._client.writes.pipeline(transaction=True)
+                pipeline.hset(STOCK, mapping=part)
+                pipeline.incr(STOCK_VERSION)
+                await pipeline.execute()
+                return None, "ok"
+
+            await self._client.run("stock_write", self._client.options.write_timeout_s, send)
+
+    async def read_stock(self) -> Mapping[str, int]:
+        """All stock that was ever written; the same object while nothing has changed.
+
+        Raises:
+            StoreUnavailable: not readable.
+        """
+
+        async def fetch() -> tuple[Mapping[str, int], str]:
+            version = await self._client.writes.get(STOCK_VERSION)
+            if version == self._version:
+                return self._known, "ok"
+            stored: Any = await self._client.writes.hgetall(STOCK)
+            self._known = MappingProxyType(_numbers(stored))
+            self._version = version
+            return self._known, "ok" if self._known else "miss"
+
+        return await self._client.run("stock_read", self._client.options.write_timeout_s, fetch)
+
+
+def _numbers(stored: Mapping[bytes, bytes]) -> dict[str, int]:
+    """Foreign entries that are no number count as sold out: never offer what may be gone."""
+    numbers = {}
+    for item_id, count in stored.items():
+        try:
+            numbers[item_id.decode(errors="replace")] = int(count)
+        except ValueError:
+            numbers[item_id.decode(errors="replace")] = 0
+    return numbers

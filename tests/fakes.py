@@ -1,0 +1,139 @@
+"""Stores in memory that keep the contracts of the real ones; for tests of what stands on them."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from service.domain.actions import ACTION_CODES, IMPRESSION
+from service.domain.events import Event, EventOutcome
+from service.domain.items import item_hash
+from service.domain.sessions import EMPTY_SESSION, Marks, Session
+from service.errors import StoreUnavailable
+from service.ports import Clock
+from service.stores.codec import Keep
+
+SEEN_BY = frozenset({IMPRESSION, "view", "click"})
+
+
+@dataclass
+class Person:
+    """What is known of somebody, uncompressed."""
+
+    event_ids: dict[bytes, float] = field(default_factory=dict)
+    actions: list[tuple[int, str, str]] = field(default_factory=list)
+    """(at_ms, type, item), oldest first."""
+    purchased: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    n_interactions: int = 0
+
+
+class FakeSessions:
+    """`service.ports.SessionStore` in memory; `down` makes it fail with that outcome word.
+
+    It remembers all event ids of the last `keep.dedupe_s` seconds; the real store remembers a
+    bounded number of them.
+    """
+
+    def __init__(self, clock: Clock, keep: Keep | None = None) -> None:
+        self.clock = clock
+        self.keep = keep or Keep()
+        self.people: dict[str, Person] = {}
+        self.down: str | None = None
+
+    async def read(self, user: str, timeout_s: float) -> Session:
+        self._check()
+        person = self.people.get(user)
+        if person is None:
+            return EMPTY_SESSION
+        return Session(
+            item_ids=tuple(item for _, _, item in person.actions),
+            action_types=np.array([ACTION_CODES[a] for _, a, _ in person.actions], dtype=np.int64),
+            at_s=np.array([at_ms / 1000 for at_ms, _, _ in person.actions], dtype=np.float64),
+            n_interactions=person.n_interactions,
+            purchased=_marks(person.purchased),
+            seen=_marks(person.seen),
+        )
+
+    async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
+        self._check()
+        outcomes = [EventOutcome.DUPLICATE] * len(events)
+        for position in sorted(range(len(events)), key=lambda i: events[i].at_s):
+            if self._store(events[position]):
+                outcomes[position] = EventOutcome.STORED
+        return outcomes
+
+    def _check(self) -> None:
+        if self.down is not None:
+            raise StoreUnavailable(self.down)
+
+    def _store(self, event: Event) -> bool:
+        person = self.people.setdefault(event.user, Person())
+        known, now_s = hashlib.sha256(event.event_id.encode()).digest(), self.clock()
+        if now_s - person.event_ids.get(known, -math.inf) < self.keep.dedupe_s:
+            return False
+        person.event_ids[known] = now_s
+        at_ms = round(event.at_s * 1000)
+        if event.event_type != IMPRESSION:
+            self._add(person, at_ms, event)
+        if event.event_type in SEEN_BY:
+            _mark(person.seen, event.item_id, at_ms, self.keep.seen)
+        elif event.event_type == "purchase":
+            returns = {
+                at for at, a, item in person.actions if (a, item) == ("return", event.item_id)
+            }
+            if max(returns, default=-1) < at_ms:
+                _mark(person.purchased, event.item_id, at_ms, self.keep.purchased)
+        elif event.event_type == "return":
+            marks = person.purchased
+            person.purchased = {
+                item: at for item, at in marks.items() if item != event.item_id or at > at_ms / 1000
+            }
+        return True
+
+    def _add(self, person: Person, at_ms: int, event: Event) -> None:
+        person.n_interactions += 1
+        person.actions.append((at_ms, event.event_type, event.item_id))
+        person.actions.sort(key=lambda action: action[0])  # stable
+        del person.actions[: -self.keep.actions]
+
+
+class FakeStock:
+    """`service.ports.StockStore` in memory; `down` makes it fail with that outcome word."""
+
+    def __init__(self) -> None:
+        self.stock: dict[str, int] = {}
+        self.down: str | None = None
+
+    async def write_stock(self, stock: Mapping[str, int]) -> None:
+        self._check()
+        self.stock.update(stock)
+
+    async def read_stock(self) -> Mapping[str, int]:
+        self._check()
+        return dict(self.stock)
+
+    def _check(self) -> None:
+        if self.down is not None:
+            raise StoreUnavailable(self.down)
+
+
+def _mark(marks: dict[str, int], item: str, at_ms: int, keep: int) -> None:
+    at_s = at_ms // 1000
+    if marks.get(item, -1) >= at_s:
+        return
+    marks.pop(item, None)
+    marks[item] = at_s
+    if len(marks) > keep:
+        order = sorted(marks, key=lambda known: marks[known])  # stable: dicts keep insertion order
+        del marks[order[0]]
+
+
+def _marks(marks: Mapping[str, int]) -> Marks:
+    order = sorted(marks, key=lambda item: marks[item])
+    return Marks(
+        np.array([item_hash(item) for item in order], dtype=np.uint64),
+        np.array([marks[item] for item in order], dtype=np.float64),
+    )
