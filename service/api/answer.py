@@ -1,0 +1,29 @@
+"""Sends a finished list and lets the metrics and the log know."""
+
+from service.api.encode import answer_headers, encode_answer
+from service.api.exchange import Exchange
+from service.domain.recommendations import Recommendation
+from service.domain.traces import Trace
+
+OK = 200
+
+
+def new_trace(exchange: Exchange) -> Trace:
+    """A trace that counts from the arrival of the request."""
+    return Trace(exchange.request_id, started_s=exchange.started_s)
+
+
+async def send_list(
+    exchange: Exchange, trace: Trace, answer: Recommendation, explain: bool
+) -> None:
+    """Encodes and sends; the facts for the log name no person."""
+    with trace.stage("encode"):
+        body = encode_answer(answer, trace, explain)
+    await exchange.answer(OK, body, *answer_headers(answer, trace))
+    exchange.facts = {
+        "recommendation_id": answer.recommendation_id,
+        "release": answer.release,
+        "segment": answer.segment,
+        "count": len(answer.item_ids),
+        "degraded": trace.degraded,
+    }

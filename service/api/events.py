@@ -1,0 +1,139 @@
+"""POST /v1/events: what people did, judged event by event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from pydantic import ValidationError
+
+from service.api.answer import OK
+from service.api.convert import Limits, check_ids
+from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.parse import field_errors, parse_body
+from service.api.parts import Access
+from service.api.problems import InvalidFields
+from service.api.schemas import EventBody, EventsEnvelope
+from service.domain.actions import EVENT_TYPES
+from service.domain.events import Event, EventOutcome
+from service.errors import StoreUnavailable
+from service.ingest import IngestResult
+from service.monitoring.metrics import Metrics
+from service.stages.identify import user_key
+from service.wiring import Parts
+
+PATH = "/v1/events"
+CODES = ("timestamp_ambiguous", "timestamp_invalid")
+"""Errors of a field that are codes of their own; every other one is `invalid`."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """The events of one call: those that could be read, with their places, and the others."""
+
+    events: list[Event] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    rejected: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+class Events:
+    """The ASGI endpoint."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: Exchange = scope[SCOPE_KEY]
+        exchange.route = PATH
+        parts = self._access.parts
+        limits = parts.settings.limits
+        data = await exchange.body(limits.events_body_bytes)
+        values = parse_body(EventsEnvelope, data).events
+        if len(values) > limits.events_max:
+            raise InvalidFields([("events", f"at most {limits.events_max} here")])
+        exchange.time_left_ms(parts.settings.redis.write_timeout_ms)  # refuses an expired call
+        batch = read_events(values, limits, parts.clock())
+        result = await _record(batch, parts)
+        _count(values, batch, result, parts)
+        await exchange.answer(OK, _encode(batch, result), JSON)
+
+
+def read_events(values: Sequence[object], limits: Limits, now_s: float) -> Batch:
+    """Validates each event on its own."""
+    batch = Batch()
+    for place, value in enumerate(values):
+        try:
+            event = _event(EventBody.model_validate(value), limits, now_s)
+        except ValidationError as error:
+            batch.rejected[place] = _why(error)
+        except InvalidFields as error:
+            batch.rejected[place] = ("invalid", str(error))
+        else:
+            batch.events.append(event)
+            batch.places.append(place)
+    return batch
+
+
+def _event(body: EventBody, limits: Limits, now_s: float) -> Event:
+    user = user_key(body.user_id, body.anonymous_id)
+    if user is None:
+        raise InvalidFields([("user_id", "user_id or anonymous_id is needed")])
+    check_ids(limits, body.user_id, body.anonymous_id, body.event_id, body.item_id)
+    return Event(
+        event_id=body.event_id,
+        event_type=body.event_type,
+        user=user,
+        item_id=body.item_id,
+        at_s=now_s if body.timestamp is None else body.timestamp,
+        value=float("nan") if body.value is None else body.value,
+    )
+
+
+def _why(error: ValidationError) -> tuple[str, str]:
+    """Code and sentence of an event that could not be read."""
+    kinds = {problem["type"] for problem in error.errors(include_url=False)}
+    code = next((code for code in CODES if code in kinds), "invalid")
+    return code, "; ".join(f"{name}: {detail}" for name, detail in field_errors(error)[:5])
+
+
+async def _record(batch: Batch, parts: Parts) -> IngestResult:
+    if not batch.events:
+        return IngestResult(())
+    try:
+        return await parts.ingest.record(batch.events)
+    except StoreUnavailable:
+        for event in batch.events:
+            parts.metrics.event(event.event_type, EventOutcome.DROPPED)
+        raise
+
+
+def _count(values: Sequence[object], batch: Batch, result: IngestResult, parts: Parts) -> None:
+    metrics: Metrics = parts.metrics
+    now_s = parts.clock()
+    for event, outcome in zip(batch.events, result.outcomes, strict=True):
+        metrics.event(event.event_type, outcome)
+        if outcome is EventOutcome.STORED:
+            metrics.event_lag(now_s - event.at_s)
+    for place in batch.rejected:
+        value = values[place]
+        kind = value.get("event_type") if isinstance(value, dict) else None
+        metrics.event(kind if kind in EVENT_TYPES else "other", EventOutcome.INVALID)
+
+
+def _encode(batch: Batch, result: IngestResult) -> bytes:
+    rejected = dict(batch.rejected)
+    for entry in result.rejected:
+        rejected[batch.places[entry.index]] = (entry.code, entry.detail)
+    return orjson.dumps(
+        {
+            "accepted": result.accepted,
+            "duplicates": result.duplicates,
+            "rejected": [
+                {"index": place, "code": code, "detail": _shown(detail)}
+                for place, (code, detail) in sorted(rejected.items())
+            ],
+        }
+    )
+
+
+def _shown(detail: str) -> str:
+    return detail[:500].encode("utf-8", "replace").decode()

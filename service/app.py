@@ -1,0 +1,129 @@
+"""create_app(): the routes, the edge around them, and the life of the parts. No logic."""
+
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+
+from service.api import events, items, recommend, similar
+from service.api.edge import Asgi, Edge
+from service.api.exchange import SCOPE_KEY
+from service.api.health import health_routes
+from service.api.openapi import openapi_document
+from service.api.parts import Access
+from service.api.problems import (
+    MEDIA_TYPE,
+    MethodNotAllowed,
+    NotFound,
+    encode_problem,
+    headers_of,
+    problem_of,
+)
+from service.api.releases import release_routes
+from service.api.warm_up import warm_up
+from service.monitoring.logs import RequestLog
+from service.monitoring.metrics import package_version
+from service.settings import Settings, load_settings
+from service.wiring import Parts, open_parts
+
+METHOD_NOT_ALLOWED = 405
+
+
+def create_app(settings: Settings | None = None, parts: Parts | None = None) -> Edge:
+    """The ASGI application.
+
+    Args:
+        settings: read from the environment when absent.
+        parts: opened parts, which somebody else closes; opened at start when absent.
+
+    Raises:
+        SetupInvalid: the environment holds settings that are wrong.
+    """
+    settings = settings or (parts.settings if parts else load_settings())
+    access = Access()
+    app = FastAPI(
+        title="Sightline",
+        version=package_version("sightline"),
+        lifespan=_lifespan(settings, access),
+        docs_url="/docs" if settings.server.docs_enabled else None,
+        openapi_url="/openapi.json" if settings.server.docs_enabled else None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    plain = _plain_routes(access)
+    app.router.routes.extend(plain)
+    app.include_router(health_routes(access))
+    app.include_router(release_routes(access))
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(Exception, _answer)
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
+    if parts is not None:
+        access.open(parts)
+    return Edge(app, _lane(plain), access, RequestLog(settings.server.log_share))
+
+
+def _plain_routes(access: Access) -> list[Route]:
+    """The routes that skip FastAPI: it would cost more than what they do."""
+    user = recommend.PATH_OF_USER.replace("}", ":path}")
+    item = items.PATH.replace("}", ":path}")
+    return [
+        Route(recommend.PATH, recommend.Recommend(access), methods=["POST"]),
+        Route(events.PATH, events.Events(access), methods=["POST"]),
+        Route(similar.PATH, similar.Similar(access), methods=["POST"]),
+        Route(user, recommend.RecommendUser(access), methods=["GET"]),
+        Route(item, items.PatchItem(access), methods=["PATCH"]),
+    ]
+
+
+def _lane(routes: list[Route]) -> dict[tuple[str, str], Asgi]:
+    """The plain routes without parameters, by method and path."""
+    return {
+        (method, route.path): route.app
+        for route in routes
+        for method in route.methods or ()
+        if not route.param_convertors
+    }
+
+
+def _lifespan(
+    settings: Settings, access: Access
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with open_parts(settings) as parts:
+            access.open(parts)
+            await start(parts)
+            yield
+            parts.metrics.ready(False)
+            access.close()
+
+    return lifespan
+
+
+async def start(parts: Parts) -> None:
+    """Warms up and marks the service ready.
+
+    What lives by then lives for ever: the garbage collector need not look at it again.
+    """
+    await warm_up(parts)
+    parts.metrics.ready(True)
+    gc.collect()
+    gc.freeze()
+
+
+async def _of_http(_: Request, error: Exception) -> Response:
+    """Errors of the router, in our own words."""
+    if isinstance(error, HTTPException) and error.status_code == METHOD_NOT_ALLOWED:
+        raise MethodNotAllowed((error.headers or {}).get("Allow", ""))
+    raise NotFound("no such path")
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    """Answers by the table; the edge then sees the error too, and counts it."""
+    body = encode_problem(error, request.scope[SCOPE_KEY].request_id)
+    headers = {name.decode(): value.decode() for name, value in headers_of(error)}
+    return Response(body, problem_of(error).status, headers, media_type=MEDIA_TYPE.decode())

@@ -1,0 +1,180 @@
+"""Metrics of what is answered: signal, release, lists."""
+
+from service.domain.actions import EVENT_TYPES
+from service.domain.events import EventOutcome
+from service.domain.sessions import Segment
+from service.domain.sources import SOURCE_WORDS
+from service.monitoring.spec import (
+    AGE_BUCKETS,
+    DEGRADED,
+    OPEN,
+    OTHER,
+    RATIO_BUCKETS,
+    REFUSALS,
+    RULES,
+    Spec,
+)
+
+_SEGMENTS = {"segment": tuple(Segment)}
+
+SIGNAL = (
+    Spec(
+        "histogram",
+        "retrieval_feature_age_seconds",
+        "Age of the newest action that a list was made from.",
+        "Median above an hour: events do not arrive.",
+        {"group": ("session",)},
+        AGE_BUCKETS,
+    ),
+    Spec(
+        "histogram",
+        "retrieval_feature_fill_ratio",
+        "Share of the tower's history that was filled.",
+        "Falling for casual and power: events are lost, or their items unknown to the release.",
+        _SEGMENTS,
+        RATIO_BUCKETS,
+    ),
+    Spec(
+        "counter",
+        "retrieval_identity_total",
+        "Lists by how the person was named: user id, only an anonymous id, not at all.",
+        "resolved falling: the login state no longer reaches us.",
+        {"result": ("resolved", "anonymous", "none")},
+    ),
+    Spec(
+        "counter",
+        "retrieval_events_total",
+        "Events by what became of them.",
+        "invalid, late, future rising: a sender or its clock is broken. dropped: Redis.",
+        {"type": (*EVENT_TYPES, OTHER), "outcome": tuple(EventOutcome)},
+    ),
+    Spec(
+        "histogram",
+        "retrieval_event_lag_seconds",
+        "Time from an event to its storage.",
+        "Minutes: senders batch or queue too long for live signals.",
+        buckets=AGE_BUCKETS,
+    ),
+)
+
+RELEASE = (
+    Spec(
+        "gauge",
+        "retrieval_release_info",
+        "1 for the live release, 0 for former ones.",
+        "Two with 1 for long: a roll-out hangs.",
+        {"release": OPEN, "embedding_version": OPEN},
+    ),
+    Spec(
+        "gauge",
+        "retrieval_item_embeddings_timestamp_seconds",
+        "Instant up to which item vectors know the world.",
+        "Older than a day: run models refresh.",
+        mode="livemin",
+    ),
+    Spec(
+        "gauge",
+        "retrieval_training_data_timestamp_seconds",
+        "Newest event that the towers were trained on.",
+        "Old: train again.",
+        mode="livemin",
+    ),
+    Spec(
+        "gauge",
+        "retrieval_release_loaded_timestamp_seconds",
+        "When the live release went live.",
+        "Compare with the publication time.",
+        mode="livemin",
+    ),
+    Spec(
+        "counter",
+        "retrieval_release_swaps_total",
+        "Releases that went live (ok) or were refused, with the reason.",
+        "rejected: `sightline release verify PATH` says why.",
+        {"outcome": ("ok", "rejected"), "reason": ("none", *REFUSALS, OTHER)},
+    ),
+    Spec(
+        "gauge",
+        "retrieval_index_items",
+        "Items of the live release.",
+        "A fall from one release to the next: part of the catalogue is missing.",
+        {"state": ("live",)},
+        mode="livemin",
+    ),
+)
+
+LISTS = (
+    Spec(
+        "counter",
+        "retrieval_responses_total",
+        "Lists by segment, source of the first item, and first reason for being degraded.",
+        "Share of degraded above 5 %: the reason names the part.",
+        {"segment": tuple(Segment), "source": (*SOURCE_WORDS, "none"), "degraded": DEGRADED},
+        is_lazy=True,
+    ),
+    Spec(
+        "histogram",
+        "retrieval_candidates_returned",
+        "Items in a list.",
+        "Low: see filtered_items and responses with degraded short.",
+        buckets=(0, 1, 10, 25, 50, 100, 200, 500, 1000),
+    ),
+    Spec(
+        "counter",
+        "retrieval_empty_results_total",
+        "Lists without a single item.",
+        "Any: filters that nothing passes, or a catalogue that is sold out.",
+        _SEGMENTS,
+    ),
+    Spec(
+        "counter",
+        "retrieval_candidates_total",
+        "Items shown, by source.",
+        "popular rising: fewer people are known, or a part is down.",
+        {"source": SOURCE_WORDS},
+    ),
+    Spec(
+        "counter",
+        "retrieval_filtered_items_total",
+        "Candidates that a rule removed.",
+        "stock jumping: a stock feed marked the catalogue sold out.",
+        {"rule": RULES},
+    ),
+    Spec(
+        "histogram",
+        "retrieval_filtered_ratio",
+        "Share of a list's candidates that rules removed: removed / (removed + shown).",
+        "Median above 0.5: raise pipeline.overfetch.",
+        buckets=RATIO_BUCKETS,
+    ),
+    Spec(
+        "counter",
+        "retrieval_policy_violations_total",
+        "Shown items that must not be shown, found by a second look at the finished list.",
+        "Any: a defect in a rule.",
+        {"rule": ("stock", "policy")},
+    ),
+    Spec(
+        "histogram",
+        "retrieval_category_top_share_ratio",
+        "Share of the largest category in a list.",
+        "Above pipeline.category_share: too few candidates of other categories.",
+        buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0),
+    ),
+    Spec(
+        "histogram",
+        "retrieval_seller_top10_items",
+        "Most items of one seller among the first ten.",
+        "Above pipeline.seller_top10: too few candidates of other sellers.",
+        buckets=(1, 2, 3, 4, 5, 10),
+    ),
+    Spec(
+        "counter",
+        "retrieval_slots_total",
+        "Places by kind.",
+        "explore far from pipeline.explore_share: too few little-known items in reach.",
+        {"kind": ("exploit", "explore")},
+    ),
+)
+
+ANSWERS: tuple[Spec, ...] = (*SIGNAL, *RELEASE, *LISTS)

@@ -1,0 +1,75 @@
+"""A whole service in memory: real routes, pipeline and ingest over a tiny release."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+
+from service.app import create_app
+from service.errors import NotReady
+from service.ingest import Ingest
+from service.monitoring.metrics import Metrics
+from service.ports import Release
+from service.releases.manager import ReleaseState, ReleaseStatus
+from service.settings import Settings
+from service.stores.breaker import Breaker
+from service.wiring import Parts, make_pipeline
+from tests.factories import NOW_S, make_catalogue, make_release
+from tests.fakes import FakeSessions, FakeStock
+
+
+class Held:
+    """Stands for the release manager: one release, or none."""
+
+    def __init__(self, release: Release | None) -> None:
+        self.release = release
+
+    @property
+    def live(self) -> Release:
+        if self.release is None:
+            raise NotReady("none")
+        return self.release
+
+    @property
+    def states(self) -> Mapping[str, ReleaseStatus]:
+        return {"tiny": ReleaseStatus("tiny", ReleaseState.LIVE)}
+
+
+@dataclass
+class World:
+    """The parts, and ways to make them fail."""
+
+    release: Release | None = field(default_factory=lambda: make_release(make_catalogue(30)))
+    settings: Settings = field(default_factory=Settings)
+    now_s: float = NOW_S
+
+    def __post_init__(self) -> None:
+        self.releases = Held(self.release)
+        self.sessions = FakeSessions(self.clock)
+        self.stock = FakeStock()
+        self.metrics = Metrics()
+        self.breaker = Breaker(5, 1.0, 30.0, self.metrics.breaker)
+        self.pipeline = make_pipeline(self.settings, self.releases, self.sessions, self.clock)
+        self.parts = Parts(
+            settings=self.settings,
+            releases=cast(Any, self.releases),
+            redis=cast(Any, SimpleNamespace(breaker=self.breaker)),
+            pipeline=self.pipeline,
+            ingest=Ingest(self.sessions, self.stock, self.releases, self.clock),
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+        self.app = create_app(self.settings, self.parts)
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def client(self) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(cast(Any, self.app))
+        return httpx.AsyncClient(transport=transport, base_url="http://shop")
+
+    def sample(self, name: str, **labels: str) -> float:
+        """The value of a metric, 0 when it was never recorded."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
