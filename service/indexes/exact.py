@@ -1,0 +1,56 @@
+"""Exact search: one matrix-vector product over all items, or over some."""
+
+import numpy as np
+
+from service.domain.arrays import NO_ROWS, NO_SCORES, Rows, Scores, Vector, Vectors
+from service.indexes.query import check_query
+
+
+class ExactIndex:
+    """Item index (`service.ports.ItemIndex`) over the item vectors themselves.
+
+    Attributes:
+        vectors: float32 [n_items, dim], C order; not copied.
+    """
+
+    def __init__(self, vectors: Vectors) -> None:
+        self.vectors = np.asarray(vectors)  # a plain view: indexing a memmap is slower
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def search(self, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        """Rows int64 [m] and inner products float32 [m], best first; m = min(n, items).
+
+        Raises:
+            IndexUnavailable: the query has the wrong width or is not finite.
+        """
+        check_query(vector, self.vectors.shape[1])
+        return best(self.vectors @ vector, n)
+
+    def search_among(self, rows: Rows, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        """The same among some catalogue rows only; a run of consecutive rows is not copied.
+
+        Raises:
+            IndexUnavailable: the query has the wrong width or is not finite.
+        """
+        check_query(vector, self.vectors.shape[1])
+        if not len(rows):
+            return NO_ROWS, NO_SCORES
+        places, scores = best(self._at(rows) @ vector, n)
+        return rows[places], scores
+
+    def _at(self, rows: Rows) -> Vectors:
+        first = int(rows[0])
+        is_run = rows[-1] - first + 1 == len(rows) and bool((np.diff(rows) == 1).all())
+        return self.vectors[first : first + len(rows)] if is_run else self.vectors[rows]
+
+
+def best(scores: Scores, n: int) -> tuple[Rows, Scores]:
+    """Positions and values of the n highest scores, best first; equal ones by position."""
+    n = max(0, min(n, len(scores)))
+    if n == 0:
+        return NO_ROWS, NO_SCORES
+    kept = np.argpartition(-scores, n - 1)[:n] if n < len(scores) else np.arange(n)
+    kept = kept[np.lexsort((kept, -scores[kept]))]
+    return kept, scores[kept]

@@ -1,0 +1,86 @@
+"""The catalogue as columns, and the stock beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pa_parquet
+import pytest
+
+from models.draft import ItemColumns
+from service.catalogue.columns import Columns, read_columns
+from service.catalogue.stock import StockColumn
+from service.domain.items import item_hash
+from service.domain.requests import Filters
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Columns:
+    items = ItemColumns(
+        ids=["a", "b", "c", "ü"],
+        titles=["A", "B", "C", "Ü"],
+        categories=["toys", "books", "toys", "books"],
+        sellers=["zoe", "", "anna", "zoe"],
+        prices=np.array([1.0, 2.5, NAN, 4.0], dtype=np.float32),
+        popularity=np.array([0.5, 0.3, 0.2, 0.0], dtype=np.float32),
+        first_seen_s=np.array([1.0, 2.0, 3.0, NAN]),
+        is_new=np.array([False, False, False, True]),
+    )
+    path = tmp_path / "catalogue.parquet"
+    pa_parquet.write_table(items.table(), path)
+    return read_columns(path, np.eye(4, dtype=np.float32))
+
+
+def test_names_are_sorted_and_columns_point_to_them(catalogue: Columns) -> None:
+    assert catalogue.category_names == ("books", "toys")
+    assert catalogue.categories.tolist() == [1, 0, 1, 0]
+    assert catalogue.seller_names == ("anna", "zoe")
+    assert catalogue.sellers.tolist() == [1, -1, 0, 1]
+
+
+def test_ids_lead_to_rows_and_hashes(catalogue: Columns) -> None:
+    assert catalogue.row_of("ü") == 3
+    assert catalogue.row_of("nobody") == -1
+    assert catalogue.rows_of(["c", "x", "a"]).tolist() == [2, -1, 0]
+    assert catalogue.hashes.tolist() == [item_hash(item_id) for item_id in "abcü"]
+
+
+def test_new_and_unpopular_items_are_little_known(catalogue: Columns) -> None:
+    assert catalogue.is_little_known.tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("filters", "passing"),
+    [
+        (Filters(), "abcü"),
+        (Filters(categories=("toys",)), "ac"),
+        (Filters(categories=("toys", "books")), "abcü"),
+        (Filters(categories=("cars",)), ""),
+        (Filters(sellers=("zoe",)), "aü"),
+        (Filters(sellers=("",)), ""),
+        (Filters(price_min=2.5), "bü"),
+        (Filters(price_max=2.5), "ab"),
+        (Filters(categories=("toys",), price_max=9.0), "a"),
+    ],
+)
+def test_filters_match_columns(catalogue: Columns, filters: Filters, passing: str) -> None:
+    mask = catalogue.matching(filters)
+    assert "".join(np.array(list("abcü"))[mask]) == passing
+
+
+def test_stock_is_replaced_as_a_whole(catalogue: Columns) -> None:
+    stock = StockColumn(catalogue, catalogue.in_stock)
+    before = stock.in_stock
+    stock.apply({"b": 0, "c": 3, "nobody": 0})
+    assert before.tolist() == [True] * 4
+    assert stock.in_stock.tolist() == [True, False, True, True]
+    stock.apply({"b": 1})
+    assert stock.in_stock.all()
+
+
+def test_no_change_of_stock_changes_nothing(catalogue: Columns) -> None:
+    stock = StockColumn(catalogue, catalogue.in_stock)
+    before = stock.in_stock
+    stock.apply({})
+    assert stock.in_stock is before
