@@ -1,0 +1,79 @@
+"""`python -m models refresh`: new counts and new items under frozen weights, in seconds."""
+
+import argparse
+import time
+from pathlib import Path
+
+from models.errors import PublishInvalid
+from models.export import Exported, embedding_version
+from models.interactions import Log, read_log
+from models.making import WORK, Made, Wanted, end_of, from_content, from_training, make_draft
+from models.recipes import load_dataset
+from models.release_report import report
+from models.store import publish, release_name
+from models.towers import TrainedTowers
+from service.errors import ReleaseRefused, SetupInvalid
+from service.releases.loader import ITEM_TOWER, USER_TOWER, load_release
+from service.releases.manager import current_name
+from service.releases.manifest import FILE, Manifest, read_manifest
+
+CONTENT = "content-"
+"""How the embedding version of towers begins that were never trained."""
+
+
+def refreshed(log: Log, store: Path, parent: Manifest, work: Path) -> Made:
+    """The parent's towers with item vectors as of the end of a newer log.
+
+    Raises:
+        PublishInvalid: the weights of the parent's embedding version are not in `work`.
+    """
+    if parent.embedding_version.startswith(CONTENT):
+        return from_content(log, parent.dim, parent.history_length, end_of(log))
+    weights = work / parent.embedding_version
+    if not weights.is_dir():
+        raise PublishInvalid(
+            f"{weights} with the weights of {parent.release} is missing: name the folder that "
+            "`release` kept them in with --work, or make a new release"
+        )
+    trained = TrainedTowers.load(weights, log)
+    if embedding_version(trained) != parent.embedding_version:
+        raise PublishInvalid(
+            f"{weights} holds other weights than {parent.release} was made with: make a new release"
+        )
+    folder = store / parent.release
+    user, item = ((folder / name).read_bytes() for name in (USER_TOWER, ITEM_TOWER))
+    return from_training(trained, Exported(user, item, parent.embedding_version, 0.0), end_of(log))
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `python -m models refresh`."""
+    parser.add_argument("--data", type=Path, required=True, help="folder with events and items")
+    parser.add_argument("--store", type=Path, required=True, help="the store to go on with")
+    parser.add_argument("--dataset", type=Path, help="description of the data (TOML)")
+    parser.add_argument("--work", type=Path, default=WORK, help="where `release` kept the weights")
+    parser.add_argument("--name", help="name of the release (default: the time)")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Read, recompute, index, publish, report."""
+    began_s = time.monotonic()
+    try:
+        old = load_release(args.store / current_name(args.store))
+    except (ReleaseRefused, SetupInvalid) as error:
+        raise PublishInvalid(f"nothing to refresh: {error}") from error
+    parent = read_manifest(args.store / old.name / FILE)
+    dataset = load_dataset(args.data, args.dataset)
+    log = read_log(args.data, dataset)
+    made = refreshed(log, args.store, parent, args.work)
+    wanted = Wanted(
+        name=args.name or release_name(),
+        again=parent.again,
+        metrics=parent.metrics,
+        parent=parent.release,
+        recall_floor=parent.index.recall_floor,
+    )
+    draft = make_draft(log, dataset, made, wanted, old)
+    folder = publish(draft, args.store)
+    for line in report(draft, folder, {"refresh": time.monotonic() - began_s}):
+        print(line)
+    return 0

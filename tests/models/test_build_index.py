@@ -1,0 +1,86 @@
+"""The index: row order, and settings raised until the recall floor holds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.__main__ import main
+from models.build_index import build_index, locality_order, row_order
+from models.errors import PublishInvalid
+from service.domain.arrays import Vectors
+from service.indexes.hnsw_file import read_index_file
+
+
+def unit_vectors(n: int, dim: int = 24, seed: int = 1) -> Vectors:
+    vectors = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_rows_of_a_category_are_one_run() -> None:
+    categories = ["b", "a", "c", "a", "b"] * 20
+    order = row_order(unit_vectors(100), categories)
+    assert sorted(order.tolist()) == list(range(100))
+    names = [categories[i] for i in order]
+    assert names == sorted(names)
+
+
+def test_neighbours_end_up_near_each_other() -> None:
+    vectors = unit_vectors(2000, dim=4)
+    order = locality_order(vectors, np.arange(2000))
+    near = (vectors[order][1:] * vectors[order][:-1]).sum(axis=1).mean()
+    assert near > 0.8 > (vectors[1:] * vectors[:-1]).sum(axis=1).mean() + 0.5
+
+
+def test_a_good_setting_is_taken_at_once() -> None:
+    vectors = unit_vectors(500)
+    built = build_index(vectors, vectors[:50])
+    assert len(built.trials) == 1
+    assert built.facts.recall >= 0.95
+    assert built.trials[0].p50_us > 0.0
+
+
+def test_ef_is_raised_until_the_floor_holds() -> None:
+    vectors = unit_vectors(3000)
+    built = build_index(vectors, unit_vectors(60, seed=2), floor=0.97, ms=(6, 16))
+    ef = [trial.ef_search for trial in built.trials if trial.M == 6]
+    recalls = [trial.recall for trial in built.trials if trial.M == 6]
+    assert len(ef) > 1
+    assert ef == sorted(ef)
+    assert recalls == sorted(recalls)
+    assert built.facts.ef_search == built.trials[-1].ef_search
+    assert all(trial.recall < 0.97 for trial in built.trials[:-1])
+    assert built.trials[-1].recall >= 0.97
+
+
+def test_m_is_raised_when_no_ef_is_enough() -> None:
+    vectors = unit_vectors(3000)
+    built = build_index(vectors, unit_vectors(60, seed=2), floor=0.9, efs=(100,), ms=(2, 24))
+    assert [trial.M for trial in built.trials] == [2, 24]
+    assert built.facts.M == 24
+
+
+def test_a_floor_out_of_reach_is_one_sentence() -> None:
+    vectors = unit_vectors(2000)
+    with pytest.raises(PublishInvalid, match=r"misses its recall floor 1.0; the best of 1 "):
+        build_index(vectors, unit_vectors(40, seed=2), floor=1.0, efs=(100,), ms=(2,))
+
+
+def test_the_command_writes_an_index_and_reports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "v.npy", unit_vectors(200))
+    out = tmp_path / "items.hnsw"
+    assert main(["index", "--vectors", str(tmp_path / "v.npy"), "--out", str(out)]) == 0
+    assert read_index_file(out).header.count == 200
+    assert "recall at 100 1.0000" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["items.hnsw", "v.npy"]
+
+
+def test_vectors_that_cannot_be_read_are_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "items.hnsw"
+    assert main(["index", "--vectors", str(tmp_path / "no.npy"), "--out", str(out)]) == 2
+    assert "no.npy is not a readable .npy file" in capsys.readouterr().err
+    assert not out.exists()
