@@ -149,10 +149,8 @@ async def follow_stock(stock_store: StockStore, releases: Releases, every_s: flo
             stock = await stock_store.read_stock()
             if live is not told:
                 live.stock.apply(stock)
-            elif stock is not known:
-                changed = {k: n for k, n in stock.items() if known.get(k) != n}
-                if changed:
-                    live.stock.apply(changed)
+            elif changed := {k: n for k, n in stock.items() if known.get(k) != n}:
+                live.stock.apply(changed)
             told, known = live, stock
         except (NotReady, StoreUnavailable):  # the next round may do better
             pass

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from service.errors import ReleaseRefused
+from service.errors import ReleaseRefused, StoreUnavailable
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
-from service.ingest import EventRules, Ingest, follow_stock
+from service.ingest import EventRules, Ingest, apply_stock, follow_stock
 from service.monitoring.metrics import Metrics
 from service.pipeline import Pipeline
 from service.ports import Clock, Releases, Rule, SessionStore
@@ -71,6 +71,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         sessions = RedisSessions(redis, _keep(settings.sessions), clock)
         stock = RedisStock(redis)
         ingest = Ingest(sessions, stock, releases, clock, _event_rules(settings.sessions))
+        with contextlib.suppress(StoreUnavailable):  # sold out before the first answer
+            apply_stock(releases, await stock.read_stock())
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
         pipeline = make_pipeline(settings, releases, sessions, clock)

@@ -24,3 +24,17 @@ NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 NO_SCORES: Scores = np.empty(0, dtype=np.float32)
 NO_HASHES: Hashes = np.empty(0, dtype=np.uint64)
 NO_TIMES: Times = np.empty(0, dtype=np.float64)
+
+FEW_PAIRS = 50_000
+
+
+def among(values: NDArray[np.generic], others: NDArray[np.generic]) -> Mask:
+    """Which of `values` [n] are in `others` [m], bool [n].
+
+    For short arrays comparing all pairs is three to eight times as fast as `np.isin`, whose
+    fixed cost is about 20 us.
+    """
+    if len(values) * len(others) > FEW_PAIRS:
+        return np.isin(values, others)
+    mask: Mask = (values[:, None] == others).any(axis=1)
+    return mask

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from service.domain.arrays import NO_ROWS, NO_SCORES, Mask, Rows, Scores
+from service.domain.arrays import NO_ROWS, NO_SCORES, Mask, Rows, Scores, among
 from service.domain.sources import Source
 
 
@@ -58,7 +58,7 @@ class Candidates:
         """These, followed by those of `other` whose rows are not among these."""
         if not len(self):
             return other
-        fresh = other.keep(~np.isin(other.rows, self.rows))
+        fresh = other.keep(~among(other.rows, self.rows))
         if not len(fresh):
             return self
         return type(self)(

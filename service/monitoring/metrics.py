@@ -122,9 +122,10 @@ class Metrics:
 
     def listed(self, trace: Trace, answer: Recommendation, release: Release) -> None:
         """Counts stages and items of any list."""
+        stages = self._stages
         for record in trace.stages:
-            if record.name in self._stages:
-                self._stages[record.name].observe(record.duration_s)
+            if record.name in stages:
+                stages[record.name].observe(record.duration_s)
             if record.error is not None:
                 self._stage_error(record.name, record.error)
         self._lists.items(trace, answer)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.domain.actions import ACTION_CODES
-from service.domain.arrays import Mask, Rows
+from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports import Release
 
@@ -23,4 +23,4 @@ class NotDisliked:
         disliked = query.rows[query.session.action_types == _DISLIKE]
         if not len(disliked):
             return np.ones(len(rows), dtype=np.bool_)
-        return np.isin(rows, disliked, invert=True)
+        return ~among(rows, disliked)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Mask, Rows
+from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports import Release
 
@@ -20,4 +20,4 @@ class NotExcluded:
         excluded = query.request.exclude_item_ids
         if not excluded:
             return np.ones(len(rows), dtype=np.bool_)
-        return np.isin(rows, release.catalogue.rows_of(excluded), invert=True)
+        return ~among(rows, release.catalogue.rows_of(excluded))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Mask, Rows
+from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports import Release
 
@@ -30,4 +30,4 @@ class NotPurchased:
             hashes = purchased.since(query.now_s - self.cooldown_s)
         else:
             hashes = purchased.hashes
-        return np.isin(release.catalogue.hashes[rows], hashes, invert=True)
+        return ~among(release.catalogue.hashes[rows], hashes)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Mask, Rows
+from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports import Release
 
@@ -21,4 +21,4 @@ class NotSeen:
         if not query.request.exclude_seen:
             return np.ones(len(rows), dtype=np.bool_)
         hashes = query.session.seen.since(query.now_s - self.window_s)
-        return np.isin(release.catalogue.hashes[rows], hashes, invert=True)
+        return ~among(release.catalogue.hashes[rows], hashes)

@@ -71,9 +71,9 @@ class RedisSessions:
             replies = await self._write([self._arguments(u, events, at) for u, at in chunk], done)
             for (_, positions), reply in zip(chunk, replies, strict=True):
                 done += len(positions)
-                for position, mark in zip(positions, reply, strict=True):
-                    if mark == ord("1"):
-                        outcomes[position] = EventOutcome.STORED
+                marks = zip(positions, reply, strict=True)
+                for position in (at for at, mark in marks if mark == ord("1")):
+                    outcomes[position] = EventOutcome.STORED
         return outcomes
 
     def _arguments(self, user: str, events: Sequence[Event], positions: list[int]) -> Write:
