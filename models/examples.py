@@ -1,6 +1,5 @@
 """Training examples: what a person had done before an order, and what the order then held."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,24 +146,24 @@ def _orders(log: Log, until_s: int) -> _Orders:
 
 def _targets(orders: _Orders, following: int) -> tuple[Ints, Ints, NDArray[np.float32], Ints]:
     """Give each order its own items and, with weights 1/2, 1/4, ..., those of the next orders."""
-    n = len(orders.user)
-    items, shares, actions, starts = [], [], [], np.zeros(n + 1, np.int64)
-    for i in range(n):
-        own = slice(orders.starts[i], orders.starts[i + 1])
-        weights = dict.fromkeys(orders.items[own].tolist(), 1.0)
+    users, lines, bounds = orders.user.tolist(), orders.items.tolist(), orders.starts.tolist()
+    kinds = orders.actions.tolist()
+    items: list[int] = []
+    shares: list[float] = []
+    actions: list[int] = []
+    starts = [0]
+    for i, user in enumerate(users):
+        low, high = bounds[i], bounds[i + 1]
+        weights = dict.fromkeys(lines[low:high], 1.0)
         for step in range(1, following + 1):
-            if i + step >= n or orders.user[i + step] != orders.user[i]:
+            if i + step >= len(users) or users[i + step] != user:
                 break
-            lines = orders.items[orders.starts[i + step] : orders.starts[i + step + 1]]
-            for item in lines.tolist():
+            for item in lines[bounds[i + step] : bounds[i + step + 1]]:
                 weights[item] = weights.get(item, 0.0) + 0.5**step
-        starts[i + 1] = starts[i] + len(weights)
-        share = np.fromiter(weights.values(), np.float32, len(weights))
-        items.append(np.fromiter(weights, np.int64, len(weights)))
-        shares.append(share / share.sum())
-        actions.append(np.pad(orders.actions[own], (0, len(weights) - own.stop + own.start)))
-    return starts, _join(items, np.int64), _join(shares, np.float32), _join(actions, np.int64)
-
-
-def _join(parts: Iterable[NDArray[np.generic]], dtype: type[np.generic]) -> NDArray:  # type: ignore[type-arg]
-    return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype)
+        total = sum(weights.values())
+        items.extend(weights)
+        shares.extend(weight / total for weight in weights.values())
+        actions.extend(kinds[low:high] + [0] * (len(weights) - high + low))
+        starts.append(len(items))
+    whole = np.array(starts, np.int64), np.array(items, np.int64)
+    return *whole, np.array(shares, np.float32), np.array(actions, np.int64)

@@ -1,8 +1,9 @@
 """The interaction log of one data folder, validated, nothing lost in silence."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,12 @@ class Log:
     @property
     def rows_read(self) -> int:
         return self.n + sum(drop.count for drop in self.drops)
+
+    def before(self, until_s: int) -> Self:
+        """Only the events before an instant (epoch seconds); the items stay all of them."""
+        n = int(np.searchsorted(self.at_s, until_s))
+        names = ("user", "item", "action", "at_s", "order", "value", "price")
+        return replace(self, **{name: getattr(self, name)[:n] for name in names})
 
 
 def read_log(folder: Path, dataset: Dataset, now_s: float | None = None) -> Log:

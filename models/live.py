@@ -152,7 +152,7 @@ def check_release(client: Client, before_s: int) -> str:
     if through_s > before_s:
         raise ServiceAnswer(
             f"release {live['release']} was trained through {live['trained_through']}, after the "
-            "test period began: build one with `python -m models release --until-split`"
+            "test period began: build one with `python -m models release --until 0.8 --no-metrics`"
         )
     return str(live["release"])
 

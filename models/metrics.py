@@ -20,9 +20,6 @@ RESAMPLES = 1_000
 PERCENTILES = (2.5, 97.5)
 MEASURES = ("recall@10", "recall@50", "recall@100", "ndcg@10", "map@10")
 
-_ROW_BITS = 32
-_ROW_MASK = 0xFFFF_FFFF
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -59,28 +56,22 @@ def ranked(scores: Scores, depth: int = DEPTH) -> Lists:
     """
     if np.isnan(scores).any():
         raise ValueError("a score is NaN: such an item has no place in a ranking")
-    n_items = scores.shape[1]
-    depth = min(depth, n_items)
-    keys = _sortable(scores) << _ROW_BITS
-    keys |= _ROW_MASK - np.arange(n_items, dtype=np.int64)
-    best = np.partition(keys, n_items - depth, axis=1)[:, n_items - depth :]
-    best.sort(axis=1)
-    return (_ROW_MASK - (best[:, ::-1] & _ROW_MASK)).astype(np.int32)
-
-
-def _sortable(scores: Scores) -> NDArray[np.int64]:
-    """Integers that order like the floats: the bit pattern, with negative numbers mirrored."""
-    positive_zero = np.ascontiguousarray(scores, dtype=np.float32) + np.float32(0.0)
-    bits = positive_zero.view(np.int32)
-    return (bits ^ ((bits >> 31) & 0x7FFF_FFFF)).astype(np.int64)
+    depth = min(depth, scores.shape[1])
+    least = np.partition(scores, -depth, axis=1)[:, -depth]
+    case, row = np.nonzero(scores >= least[:, np.newaxis])
+    order = np.lexsort((row, -scores[case, row], case))
+    case, row = case[order], row[order]
+    place = np.arange(len(case)) - np.searchsorted(case, case, side="left")
+    return row[place < depth].reshape(len(scores), depth).astype(np.int32)
 
 
 def judge(lists: Lists, targets: Sequence[Rows]) -> Judged:
     """Marks which places of each list hold one of the case's distinct target rows."""
-    hits = np.zeros(lists.shape, dtype=np.bool_)
-    for i, wanted in enumerate(targets):
-        hits[i] = np.isin(lists[i], wanted)
-    return Judged(lists, hits, np.array([len(wanted) for wanted in targets], dtype=np.int64))
+    n_targets = np.array([len(wanted) for wanted in targets], dtype=np.int64)
+    flat = np.concatenate(targets)
+    is_target = np.zeros((len(lists), 1 + max(int(lists.max()), int(flat.max()))), dtype=np.bool_)
+    is_target[np.repeat(np.arange(len(lists)), n_targets), flat] = True
+    return Judged(lists, np.take_along_axis(is_target, lists, axis=1), n_targets)
 
 
 def join(parts: Sequence[Judged]) -> Judged:

@@ -126,6 +126,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--recall-floor", type=float, default=RECALL_FLOOR)
     parser.add_argument(
+        "--until", type=float, metavar="SHARE", help="see only this share of the events, the oldest"
+    )
+    parser.add_argument(
         "--no-metrics", action="store_true", help="train once only, and measure nothing"
     )
 
@@ -134,6 +137,8 @@ def command(args: argparse.Namespace) -> int:
     """Read, check, make, publish, report."""
     dataset = load_dataset(args.data, args.dataset)
     log = read_log(args.data, dataset)
+    if args.until is not None:
+        log = log.before(split_time(log, args.until))
     found = check(log, time.time(), len(read_countries(args.data)))
     for line in lines(found):
         print(line)

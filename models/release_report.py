@@ -37,4 +37,4 @@ def _quality(metrics: Mapping[str, Any]) -> Iterator[str]:
             measures = ", ".join(
                 f"{name} {row['overall'][name][0]:.3f}" for name in SHOWN if name in row["overall"]
             )
-            yield f"  {row['name'][:44]:44} {row['information'][:12]:12} {measures}"
+            yield f"  {row['name']:66} {measures}"

@@ -90,14 +90,14 @@ class Losses:
     def _features(self, bucket: int) -> NDArray[np.float32]:
         return self.facts.as_of.features(bucket * self.recipe.bucket_days * DAY_S)
 
-    def _allowed(self, bucket: int) -> NDArray[np.bool_]:
+    def allowed(self, bucket: int) -> NDArray[np.bool_]:
         """Return bool [n]: items that compete; see `Recipe.negatives`."""
         if self.recipe.negatives == "seen_in_training":
             return self.facts.id_rows >= 0
         return self.facts.as_of.first_day < (bucket + 1) * self.recipe.bucket_days
 
     def _pick(self, batch: Batch, rng: np.random.Generator) -> Picked:
-        allowed = self._allowed(batch.bucket)
+        allowed = self.allowed(batch.bucket)
         if self._all is not None:
             return Picked(self._all, None, torch.from_numpy(allowed.astype(np.float32)))
         size = self.recipe.sampled_negatives

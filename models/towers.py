@@ -1,66 +1,33 @@
 """Trained towers: vectors of items and people, and their way to disk and back."""
 
 import json
-import pickle
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from io import BytesIO
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
-from zipfile import is_zipfile
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from models.encoders import make_encoder
 from models.errors import TrainingInvalid
 from models.files import write_bytes
 from models.interactions import Log
-from models.item_features import AsOf, numbers, prices_before, seen_before, vocabulary
+from models.item_features import AsOf, numbers
 from models.item_tower import ContentTower, ExportableItemTower, ItemBatch, ItemTower
+from models.known import Known
 from models.recipes import Recipe
+from models.tensors import load_tensors, save_tensors
 from service.domain.actions import ACTIONS
 from service.towers.features import History, history_inputs
 from service.towers.item_features import ItemNumbers, ItemVocabulary
 
 WEIGHTS, DESCRIPTION = "towers.pt", "towers.json"
 AT_ONCE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What training knew of the data, kept with the weights.
-
-    Attributes:
-        until_s: no event of this time or later was used.
-        vocabulary: labels and price borders.
-        item_ids: items with an event before `until_s`, in the order of the id table.
-        prices: median unit price of each of them before `until_s`, NaN unknown.
-        actions: action types that the log showed.
-    """
-
-    until_s: int
-    vocabulary: ItemVocabulary
-    item_ids: tuple[str, ...]
-    prices: tuple[float, ...]
-    actions: tuple[str, ...]
-
-    @classmethod
-    def of(cls, log: Log, until_s: int) -> Self:
-        """Collect it from the events before a time."""
-        prices = prices_before(log, until_s)
-        rows = np.flatnonzero(seen_before(log, until_s)).tolist()
-        codes = np.unique(log.action[log.at_s < until_s])
-        return cls(
-            until_s,
-            vocabulary(log, prices),
-            tuple(log.items.ids[row] for row in rows),
-            tuple(float(prices[row]) for row in rows),
-            tuple(ACTIONS[code] for code in codes),
-        )
+ITEMS_AT_ONCE = 1 << 16
 
 
 class Towers(nn.Module):
@@ -96,6 +63,10 @@ class ItemFacts:
         prices = np.append(np.array(known.prices, np.float64), np.nan)[id_rows]
         return cls(numbers(log, known.vocabulary, prices), id_rows, AsOf.of(log, until_s))
 
+    def up_to_now(self, log: Log) -> Self:
+        """Return the same with the counts of all events of the log."""
+        return replace(self, as_of=AsOf.of(log))
+
 
 class TrainedTowers:
     """Frozen weights bound to a log; the log may be newer than the training.
@@ -105,10 +76,19 @@ class TrainedTowers:
         modules: the torch towers; `modules.user` is exported as it is.
     """
 
-    def __init__(self, recipe: Recipe, known: Known, modules: Towers, log: Log) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        known: Known,
+        modules: Towers,
+        log: Log,
+        facts: ItemFacts | None = None,
+    ) -> None:
         self.recipe, self.known, self.modules = recipe, known, modules.eval()
-        self._facts = ItemFacts.of(log, known)
-        self._items = ItemBatch.of(self._facts.numbers)
+        self._facts = ItemFacts.of(log, known) if facts is None else facts.up_to_now(log)
+        rows = np.arange(log.items.n)
+        parts = [rows[low : low + ITEMS_AT_ONCE] for low in range(0, len(rows), ITEMS_AT_ONCE)]
+        self._parts = [(part, ItemBatch.of(self._facts.numbers, part)) for part in parts]
         self._at_training: NDArray[np.float32] | None = None
 
     @property
@@ -145,11 +125,13 @@ class TrainedTowers:
             as_of_s: counts are those of whole days before this time; the weights stay frozen.
             ids: without ids an item is only its content.
         """
-        as_of = torch.from_numpy(self.as_of_features(as_of_s))
-        id_rows = torch.from_numpy(self._facts.id_rows)
-        rows = id_rows if ids else torch.full_like(id_rows, -1)
-        vectors: Tensor = self.modules.item(self._items, as_of, rows)
-        return vectors.numpy()
+        as_of = self.as_of_features(as_of_s)
+        id_rows = self._facts.id_rows if ids else np.full_like(self._facts.id_rows, -1)
+        vectors = np.empty((len(id_rows), self.dim), np.float32)
+        for part, items in self._parts:
+            inputs = torch.from_numpy(as_of[part]), torch.from_numpy(id_rows[part])
+            vectors[part] = self.modules.item(items, *inputs).numpy()
+        return vectors
 
     @torch.no_grad()
     def user_vectors(
@@ -184,7 +166,7 @@ class TrainedTowers:
         """Write weights and description; each file is replaced atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         save_tensors(folder / WEIGHTS, self.modules.state_dict())
-        document = {"schema_version": 1, "recipe": asdict(self.recipe)} | _describe(self.known)
+        document = {"schema_version": 1, "recipe": asdict(self.recipe)} | self.known.to_json()
         write_bytes(folder / DESCRIPTION, json.dumps(document, indent=1).encode())
 
     @classmethod
@@ -198,7 +180,7 @@ class TrainedTowers:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             recipe = Recipe().changed(document["recipe"], str(path))
-            known = _known(document)
+            known = Known.from_json(document)
             modules = Towers(recipe, known)
             modules.load_state_dict(load_tensors(folder / WEIGHTS))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -207,45 +189,3 @@ class TrainedTowers:
                 f"{folder} holds no usable towers ({detail}): train again"
             ) from error
         return cls(recipe, known, modules, log)
-
-
-def save_tensors(path: Path, document: object) -> None:
-    """Write tensors and plain values, atomically."""
-    buffer = BytesIO()
-    torch.save(document, buffer)
-    write_bytes(path, buffer.getvalue())
-
-
-def load_tensors(path: Path) -> dict[str, Any]:
-    """Read tensors and plain values; nothing else is unpickled.
-
-    Raises:
-        ValueError: the file is missing, damaged or holds anything else.
-    """
-    if not is_zipfile(path):
-        raise ValueError(f"{path.name} is missing or damaged")
-    try:
-        document: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path.name} is damaged") from error
-    return document
-
-
-def _describe(known: Known) -> dict[str, object]:
-    return {
-        "until_s": known.until_s,
-        "vocabulary": known.vocabulary.to_json(),
-        "item_ids": known.item_ids,
-        "prices": [None if np.isnan(price) else price for price in known.prices],
-        "actions": known.actions,
-    }
-
-
-def _known(document: Mapping[str, Any]) -> Known:
-    return Known(
-        int(document["until_s"]),
-        ItemVocabulary.from_json(document["vocabulary"]),
-        tuple(document["item_ids"]),
-        tuple(np.nan if price is None else float(price) for price in document["prices"]),
-        tuple(document["actions"]),
-    )

@@ -20,9 +20,11 @@ from models.errors import TrainingInvalid
 from models.examples import Examples, Stream, make_examples
 from models.id_start import together
 from models.interactions import Log, read_log, split_time
+from models.known import Known
 from models.recipes import ENCODERS, Recipe, load_dataset
 from models.steps import Losses
-from models.towers import ItemFacts, Known, Towers, TrainedTowers, load_tensors, save_tensors
+from models.tensors import load_tensors, save_tensors
+from models.towers import ItemFacts, Towers, TrainedTowers
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -49,7 +51,7 @@ def train(
         for epoch in range(len(run.curve), recipe.epochs):
             run.epoch(epoch, progress)
         shared_actions(run.towers.user).complete(frozenset(run.known.actions))
-        trained = TrainedTowers(recipe, run.known, run.towers, log)
+        trained = TrainedTowers(recipe, run.known, run.towers, log, run.losses.facts)
     if out is not None:
         trained.save(out)
     return trained

@@ -12,7 +12,7 @@ from models.recipes import Dataset, Recipe
 from tests.shop import make_shop, write
 
 
-def start_of(log: Log, dim: int, until_s: int = 2**31) -> np.ndarray:  # type: ignore[type-arg]
+def start_of(log: Log, dim: int, until_s: int = 2**31) -> np.ndarray:
     examples = make_examples(log, Stream.of(log, until_s), Recipe(), until_s)
     return together(examples, log.items.n, dim, seed=1)
 
