@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
+import pytest
 
 from service.domain.arrays import Vectors
+from service.errors import ReleaseRefused
 from service.releases.files import file_facts
+from service.releases.loader import load_release
 
 Json = dict[str, Any]
 
@@ -56,3 +59,12 @@ def replace_file(folder: Path, name: str, content: bytes) -> None:
 def set_item(table: pa.Table, name: str, column: object) -> pa.Table:
     """The table with one column replaced."""
     return table.set_column(table.schema.get_field_index(name), name, column)
+
+
+def refusal(folder: Path) -> tuple[str, str]:
+    """Reason and sentence with which a release is refused."""
+    with pytest.raises(ReleaseRefused) as refused:
+        load_release(folder)
+    sentence = str(refused.value)
+    assert "\n" not in sentence
+    return refused.value.reason, sentence
