@@ -62,10 +62,17 @@ class Log:
         return self.n + sum(drop.count for drop in self.drops)
 
     def before(self, until_s: int) -> Self:
-        """Only the events before an instant (epoch seconds); the items stay all of them."""
+        """Only the events before an instant (epoch seconds) and their users; all items stay."""
         n = int(np.searchsorted(self.at_s, until_s))
-        names = ("user", "item", "action", "at_s", "order", "value", "price")
-        return replace(self, **{name: getattr(self, name)[:n] for name in names})
+        used, user = np.unique(self.user[:n], return_inverse=True)
+        names = ("item", "action", "at_s", "order", "value", "price")
+        return replace(
+            self,
+            users=tuple(self.users[i] for i in used),
+            countries=tuple(self.countries[i] for i in used),
+            user=user.astype(np.int32),
+            **{name: getattr(self, name)[:n] for name in names},
+        )
 
 
 def read_log(folder: Path, dataset: Dataset, now_s: float | None = None) -> Log:

@@ -11,7 +11,7 @@ import pytest
 
 from models.errors import DataInvalid
 from models.interactions import Log, positive, read_log, split_time
-from models.recipes import Band, Dataset
+from models.recipes import Band, Dataset, load_dataset
 from tests.shop import make_shop, write
 
 EVENTS = "user_id,item_id,event_type,timestamp,session_id,value,price"
@@ -240,3 +240,14 @@ def test_unknown_labels_of_an_item_are_unknown_not_empty(tmp_path: Path) -> None
 def test_the_split_leaves_the_last_fifth_behind_it(tmp_path: Path) -> None:
     log = read(make_shop(tmp_path))
     assert (log.at_s < split_time(log)).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_log_before_an_instant_knows_only_its_users_and_all_items(tmp_path: Path) -> None:
+    make_shop(tmp_path)
+    log = read_log(tmp_path, load_dataset(tmp_path))
+    early = log.before(split_time(log, 0.3))
+    assert 0 < early.n < log.n
+    assert early.at_s.max() < split_time(log, 0.3)
+    assert early.items is log.items
+    assert {early.users[i] for i in early.user} == set(early.users)
+    assert [early.users[i] for i in early.user] == [log.users[i] for i in log.user[: early.n]]
