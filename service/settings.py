@@ -150,6 +150,7 @@ class PipelineSettings(Slice):
     explore_share: float = key(0.05, "share", "Share of explored slots.", ge=0, le=0.5)
     category_share: float = key(0.4, "share", "Largest share of one category.", gt=0, le=1)
     seller_top10: int = key(3, "items", "Most items of one seller in the top 10.", ge=1, le=10)
+    again_share: float = key(0.5, "share", "Largest share of the person's own items.", ge=0, le=1)
 
     @model_validator(mode="after")
     def _segments_fit(self) -> Self:

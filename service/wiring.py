@@ -94,7 +94,7 @@ def make_pipeline(
         filter=rules,
         fill=Fill((Content(), Trending(), Popular()), rules),
         explore=Explore(its.explore_share),
-        diversify=Diversify(its.category_share, its.seller_top10),
+        diversify=Diversify(its.category_share, its.seller_top10, its.again_share),
     )
 
 

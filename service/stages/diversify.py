@@ -1,11 +1,13 @@
-"""Keeps one category or seller from filling the list."""
+"""Keeps one category, one seller or the person's own items from filling the list."""
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from service.domain.arrays import Mask
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
@@ -24,66 +26,70 @@ class Diversify:
     Attributes:
         category_share: most of the list that one category may take.
         seller_top10: most places that one seller may take in the first ten.
+        again_share: most of the list that the person's own items may take.
     """
 
     category_share: float
     seller_top10: int
+    again_share: float
 
     def __call__(self, found: Candidates, query: Query, release: Release) -> Candidates:
         """The candidates in a new order; the caps hold for the first k, if enough others exist.
 
-        A category cap makes no sense where the caller asked for one or two categories.
         Explored items keep their place: their propensity was computed for being shown.
         """
         k = query.request.k
-        caps = _Caps(
-            release.catalogue.categories[found.rows].tolist(),
-            release.catalogue.sellers[found.rows].tolist(),
-            (found.sources == Source.EXPLORATION).tolist(),
-            self._category_cap(query),
+        is_free = (found.sources == Source.EXPLORATION).tolist()
+        categories = _Cap(
+            release.catalogue.categories[found.rows].tolist(), self._category_cap(query)
         )
+        own = _Cap(_codes(found.sources == Source.AGAIN), math.ceil(self.again_share * k))
+        sellers = _Cap(release.catalogue.sellers[found.rows].tolist(), self.seller_top10)
         chosen: list[int] = []
-        rest = caps.choose(chosen, list(range(len(found))), min(TOP, k), self.seller_top10)
-        rest = caps.choose(chosen, rest, k, None)
+        rest = list(range(len(found)))
+        rest = _choose(chosen, rest, min(TOP, k), (categories, own, sellers), is_free)
+        rest = _choose(chosen, rest, k, (categories, own), is_free)
         return found.take(np.array(chosen + rest, dtype=np.int64))
 
     def _category_cap(self, query: Query) -> int:
+        """No cap where the caller asked for one or two categories: it would make no sense."""
         if 0 < len(query.request.filters.categories) <= FEW_CATEGORIES:
             return query.request.k
         return max(1, math.floor(self.category_share * query.request.k))
 
 
-class _Caps:
-    """Categories, sellers and the explored mark by position, with counts of what was taken."""
+@dataclass(frozen=True, slots=True)
+class _Cap:
+    """At most `most` of the chosen may share a code; candidates without a code are free."""
 
-    def __init__(
-        self, categories: list[int], sellers: list[int], explored: list[bool], category_cap: int
-    ) -> None:
-        self._categories = categories
-        self._sellers = sellers
-        self._explored = explored
-        self._category_cap = category_cap
-        self._in_category: Counter[int] = Counter()
-        self._of_seller: Counter[int] = Counter()
+    codes: list[int]
+    most: int
+    taken: Counter[int] = field(default_factory=Counter)
 
-    def choose(
-        self, chosen: list[int], positions: list[int], upto: int, seller_cap: int | None
-    ) -> list[int]:
-        """Moves allowed positions to `chosen` until it holds `upto`; returns the others."""
-        rest: list[int] = []
-        for n_read, i in enumerate(positions):
-            if len(chosen) >= upto:
-                return rest + positions[n_read:]
-            if self._explored[i] or self._allows(i, seller_cap):
-                self._in_category[self._categories[i]] += 1
-                self._of_seller[self._sellers[i]] += 1
-                chosen.append(i)
-            else:
-                rest.append(i)
-        return rest
+    def allows(self, i: int) -> bool:
+        return self.codes[i] == UNKNOWN or self.taken[self.codes[i]] < self.most
 
-    def _allows(self, i: int, seller_cap: int | None) -> bool:
-        if self._in_category[self._categories[i]] >= self._category_cap:
-            return False
-        seller = self._sellers[i]
-        return seller_cap is None or seller == UNKNOWN or self._of_seller[seller] < seller_cap
+    def take(self, i: int) -> None:
+        self.taken[self.codes[i]] += 1
+
+
+def _codes(mask: Mask) -> list[int]:
+    """One code for all that are meant, none for the others."""
+    return np.where(mask, 0, UNKNOWN).tolist()  # type: ignore[no-any-return]
+
+
+def _choose(
+    chosen: list[int], positions: list[int], upto: int, caps: Sequence[_Cap], is_free: list[bool]
+) -> list[int]:
+    """Moves allowed positions to `chosen` until it holds `upto`; returns the others in order."""
+    rest: list[int] = []
+    for n_read, i in enumerate(positions):
+        if len(chosen) >= upto:
+            return rest + positions[n_read:]
+        if is_free[i] or all(cap.allows(i) for cap in caps):
+            for cap in caps:
+                cap.take(i)
+            chosen.append(i)
+        else:
+            rest.append(i)
+    return rest

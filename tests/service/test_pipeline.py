@@ -69,7 +69,7 @@ def make_pipeline(release: Release, sessions: Sessions | None = None) -> Pipelin
         filter=rules,
         fill=Fill((Content(), Trending(), Popular()), rules),
         explore=Explore(0.0),
-        diversify=Diversify(0.4, 3),
+        diversify=Diversify(0.4, 3, 0.5),
     )
 
 

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.requests import Filters
+from service.domain.sources import Source
 from service.stages.diversify import Diversify
 from tests.factories import make_candidates, make_catalogue, make_query, make_release
 
-diversify = Diversify(category_share=0.4, seller_top10=3)
+diversify = Diversify(category_share=0.4, seller_top10=3, again_share=0.5)
 
 
 def test_a_category_takes_at_most_its_share() -> None:
@@ -42,6 +43,13 @@ def test_a_seller_has_three_places_in_the_first_ten() -> None:
     top = found.rows.tolist()
     assert [row for row in top[:10] if row < 12] == [0, 1, 2]
     assert top[10:19] == [3, 4, 5, 6, 7, 8, 9, 10, 11]  # they come back after the tenth place
+
+
+def test_own_items_take_at_most_half_of_the_list() -> None:
+    release = make_release(make_catalogue(40))
+    own_first = make_candidates(*range(10), source=Source.AGAIN).then(make_candidates(*range(40)))
+    query = make_query(release, k=8, filters=Filters(categories=("toys",)))
+    assert diversify(own_first, query, release).rows[:8].tolist() == [0, 1, 2, 3, 10, 11, 12, 13]
 
 
 @given(st.permutations(range(12)), st.integers(1, 12))
