@@ -76,10 +76,17 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """One run: the cases with five shown lines each, and a mark that keeps its buyers apart."""
+    """One run.
+
+    Attributes:
+        cases: with five shown lines each.
+        before: the same cases before any line was shown.
+        run: a mark that keeps the buyers of this run apart.
+    """
 
     client: Client
     cases: Cases
+    before: Cases
     run: str
 
     def recalls(self, case: int) -> list[float]:
@@ -104,9 +111,8 @@ class Replay:
 
     def _earlier(self, case: int, now_s: float) -> Iterator[Said]:
         """The buyer's newest actions before the order, moved so that the order starts now."""
-        past = self.cases.past(slice(case, case + 1), None)
-        mine = (past.at_s < self.cases.start_s[case]) & (past.age_s < OLDEST_S)
-        for at in np.flatnonzero(mine)[-STORED:]:
+        past = self.before.past(slice(case, case + 1), STORED)
+        for at in np.flatnonzero(past.age_s < OLDEST_S):
             name = ACTIONS[past.action[at]]
             yield self.cases.log.items.ids[past.row[at]], name, now_s - float(past.age_s[at])
 
@@ -149,17 +155,17 @@ def check_release(client: Client, before_s: int) -> str:
     if live is None:
         raise ServiceAnswer("no release is live")
     through_s = datetime.fromisoformat(live["trained_through"]).timestamp()
-    if through_s > before_s:
+    if through_s > before_s + 1:  # the manifest names the first second after the last event
         raise ServiceAnswer(
-            f"release {live['release']} was trained through {live['trained_through']}, after the "
+            f"release {live['name']} was trained through {live['trained_through']}, after the "
             "test period began: build one with `python -m models release --until 0.8 --no-metrics`"
         )
-    return str(live["release"])
+    return str(live["name"])
 
 
-def live_cases(log: Log) -> Cases:
-    """Orders of ten and more lines in the test period, with five shown lines each."""
-    return live_orders(next_orders(log, split_time(log)), LIVE_FIXED_LINES, seed=0)
+def live_cases(log: Log, n_shown: int) -> Cases:
+    """Orders of ten and more lines in the test period, with so many lines shown."""
+    return live_orders(next_orders(log, split_time(log)), n_shown, seed=0)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -170,12 +176,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> int:
     log = read_log(args.data, load_dataset(args.data))
-    cases = live_cases(log)
-    if args.cases is not None:
-        cases = cases.take(np.arange(min(args.cases, cases.n)))
+    cases, before = live_cases(log, LIVE_FIXED_LINES), live_cases(log, 0)
+    n = cases.n if args.cases is None else min(args.cases, cases.n)
+    cases, before = cases.take(np.arange(n)), before.take(np.arange(n))
     client = Client(args.url)
     name = check_release(client, split_time(log))
-    replay = Replay(client, cases, f"{time.time_ns():x}")
+    replay = Replay(client, cases, before, f"{time.time_ns():x}")
     rows = [replay.recalls(case) for case in tqdm(range(cases.n), unit=" orders")]
     report(name, cases, np.array(rows))
     return 0

@@ -149,8 +149,8 @@ async def follow_stock(stock_store: StockStore, releases: Releases, every_s: flo
             stock = await stock_store.read_stock()
             if live is not told:
                 live.stock.apply(stock)
-            elif changed := {k: n for k, n in stock.items() if known.get(k) != n}:
-                live.stock.apply(changed)
+            elif stock is not known:
+                live.stock.apply({k: n for k, n in stock.items() if known.get(k) != n})
             told, known = live, stock
         except (NotReady, StoreUnavailable):  # the next round may do better
             pass

@@ -112,6 +112,8 @@ class ReleaseAnswer(Answer):
     reason: str | None = Field(description="Why it was refused.")
     embedding_version: str | None
     items: int | None
+    trained_through: str | None = Field(description="Newest event that the weights saw.")
+    as_of: str | None = Field(description="Instant of the counts behind the item vectors.")
 
 
 class ReleasesAnswer(Answer):

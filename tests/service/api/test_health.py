@@ -63,5 +63,7 @@ async def test_releases_are_listed(client: httpx.AsyncClient) -> None:
             "reason": None,
             "embedding_version": "tiny-1",
             "items": 30,
+            "trained_through": None,
+            "as_of": None,
         }
     ]
