@@ -36,6 +36,7 @@ ENV PATH=/opt/sightline/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 \
+    OPENBLAS_NUM_THREADS=1 \
     PORT=8000 \
     SIGHTLINE_SERVER__HOST=0.0.0.0
 USER sightline

@@ -43,7 +43,7 @@ install: $(ALL)  ## everything: serving, training, load tests, development tools
 install-train: $(TRAIN)  ## serving and training only
 
 run: $(SERVE)  ## serve the demo release in the foreground (PORT=8000, REDIS_URL=redis://...)
-	@exec $(BIN)/sightline serve
+	@OPENBLAS_NUM_THREADS=1 exec $(BIN)/sightline serve
 
 demo-release: $(TRAIN)  ## train and publish the demo release again
 	$(BIN)/python -m models release --data $(DEMO_DATA) --out $(DEMO_STORE)
