@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interactions import Log, read_log
-from models.item_features import DAY_S
-from models.item_table import read_countries
+from models.networks.item_features import DAY_S
+from models.reading.item_table import read_countries
 from models.recipes import load_dataset
 from service.domain.actions import ACTIONS
 

@@ -6,14 +6,14 @@ import shlex
 from pathlib import Path
 
 from models.errors import EvaluationInvalid
+from models.evaluation.metrics import Estimate
+from models.evaluation.question import SEED, SPLIT, VALIDATION, Question, Trial, answer
+from models.evaluation.released import ReleasedTowers
+from models.evaluation.report import markdown
+from models.evaluation.results import Measures, Row
 from models.files import write_bytes
 from models.interactions import Log, read_log, split_time
-from models.metrics import Estimate
-from models.question import SEED, SPLIT, VALIDATION, Question, Trial, answer
 from models.recipes import load_dataset
-from models.released import ReleasedTowers
-from models.report import markdown
-from models.results import Measures, Row
 from models.towers import TrainedTowers
 from models.train import train
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from models.errors import PublishInvalid
 from models.files import write_bytes
 from models.interactions import read_log
-from models.item_tower import ExportableItemTower
+from models.networks.item_tower import ExportableItemTower
 from models.recipes import load_dataset
 from models.towers import TrainedTowers
 from service.domain.actions import ACTIONS

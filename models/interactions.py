@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DataInvalid
-from models.item_table import Items, read_countries, read_items
+from models.reading.item_table import Items, read_countries, read_items
+from models.reading.rows import COLUMNS, Drop, RowReader, Rows
+from models.reading.tables import open_table
 from models.recipes import Dataset
-from models.rows import COLUMNS, Drop, RowReader, Rows
-from models.tables import open_table
 from service.domain.actions import ACTION_CODES, NEGATIVE
 
 __all__ = ["Drop", "Items", "Log", "positive", "read_log", "split_time"]

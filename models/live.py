@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 import numpy as np
 from tqdm import tqdm
 
-from models.cases import SHOWN_AGE_S, Cases
 from models.errors import ModelsError
+from models.evaluation.cases import SHOWN_AGE_S, Cases
+from models.evaluation.metrics import UserBootstrap, Values
+from models.evaluation.protocols import LIVE_FIXED_LINES, live_orders, next_orders
 from models.interactions import Log, read_log, split_time
-from models.metrics import UserBootstrap, Values
-from models.protocols import LIVE_FIXED_LINES, live_orders, next_orders
 from models.recipes import load_dataset
 from service.domain.actions import ACTIONS
 from service.domain.arrays import Rows

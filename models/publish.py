@@ -5,9 +5,7 @@ import time
 from pathlib import Path
 
 from models.build_index import RECALL_FLOOR
-from models.export import export
-from models.interactions import read_log
-from models.making import (
+from models.building.making import (
     AGAIN_WEIGHT,
     Wanted,
     end_of,
@@ -16,9 +14,11 @@ from models.making import (
     live_release,
     make_draft,
 )
+from models.building.release_report import report
+from models.building.store import publish, release_name
+from models.export import export
+from models.interactions import read_log
 from models.recipes import load_dataset
-from models.release_report import report
-from models.store import publish, release_name
 from models.towers import TrainedTowers
 from service.releases.manifest import Again
 

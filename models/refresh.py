@@ -4,13 +4,21 @@ import argparse
 import time
 from pathlib import Path
 
+from models.building.making import (
+    WORK,
+    Made,
+    Wanted,
+    end_of,
+    from_content,
+    from_training,
+    make_draft,
+)
+from models.building.release_report import report
+from models.building.store import publish, release_name
 from models.errors import PublishInvalid
 from models.export import Exported, embedding_version
 from models.interactions import Log, read_log
-from models.making import WORK, Made, Wanted, end_of, from_content, from_training, make_draft
 from models.recipes import load_dataset
-from models.release_report import report
-from models.store import publish, release_name
 from models.towers import TrainedTowers
 from service.errors import ReleaseRefused, SetupInvalid
 from service.releases.loader import ITEM_TOWER, USER_TOWER, load_release

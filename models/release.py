@@ -10,12 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from models.build_index import RECALL_FLOOR
-from models.check import check, lines
-from models.evaluate import quick_metrics
-from models.export import export
-from models.interactions import Log, read_log, split_time
-from models.item_table import read_countries
-from models.making import (
+from models.building.making import (
     AGAIN_WEIGHT,
     WORK,
     Made,
@@ -27,10 +22,15 @@ from models.making import (
     live_release,
     make_draft,
 )
-from models.question import SPLIT, VALIDATION
+from models.building.release_report import report
+from models.building.store import publish, release_name
+from models.check import check, lines
+from models.evaluate import quick_metrics
+from models.evaluation.question import SPLIT, VALIDATION
+from models.export import export
+from models.interactions import Log, read_log, split_time
+from models.reading.item_table import read_countries
 from models.recipes import Dataset, Recipe, load_dataset
-from models.release_report import report
-from models.store import publish, release_name
 from models.towers import TrainedTowers
 from models.train import train
 from service.releases.manifest import Again

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from models.encoders import make_encoder
 from models.errors import TrainingInvalid
 from models.files import write_bytes
 from models.interactions import Log
-from models.item_features import AsOf, numbers
-from models.item_tower import ContentTower, ExportableItemTower, ItemBatch, ItemTower
-from models.known import Known
+from models.networks.encoders import make_encoder
+from models.networks.item_features import AsOf, numbers
+from models.networks.item_tower import ContentTower, ExportableItemTower, ItemBatch, ItemTower
+from models.networks.known import Known
+from models.networks.tensors import load_tensors, save_tensors
 from models.recipes import Recipe
-from models.tensors import load_tensors, save_tensors
 from service.domain.actions import ACTIONS
 from service.towers.features import History, history_inputs
 from service.towers.item_features import ItemNumbers, ItemVocabulary

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.batches import count_batches, epoch_batches
-from models.curves import Epoch, write_curves
-from models.encoders import shared_actions
 from models.errors import TrainingInvalid
-from models.examples import Examples, Stream, make_examples
-from models.id_start import together
 from models.interactions import Log, read_log, split_time
-from models.known import Known
+from models.networks.encoders import shared_actions
+from models.networks.known import Known
+from models.networks.tensors import load_tensors, save_tensors
 from models.recipes import ENCODERS, Recipe, load_dataset
-from models.steps import Losses
-from models.tensors import load_tensors, save_tensors
 from models.towers import ItemFacts, Towers, TrainedTowers
+from models.training.batches import count_batches, epoch_batches
+from models.training.curves import Epoch, write_curves
+from models.training.examples import Examples, Stream, make_examples
+from models.training.id_start import together
+from models.training.steps import Losses
 
 CHECKPOINT = "checkpoint.pt"
 

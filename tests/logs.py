@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.interactions import Log
-from models.item_table import Items
+from models.reading.item_table import Items
 from service.domain.actions import ACTION_CODES
 
 DAY_S = 86_400

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from models.assemble import Content, Facts, States, assemble
-from models.draft import Draft, ItemColumns
-from models.mean_tower import mean_tower
-from models.store import publish
+from models.building.assemble import Content, Facts, States, assemble
+from models.building.draft import Draft, ItemColumns
+from models.building.mean_tower import mean_tower
+from models.building.store import publish
 from service.domain.actions import ACTIONS
 from service.domain.arrays import Rows, Vectors
 from service.domain.ladders import ALL, Ladder, category_scope, country_scope

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from models.mean_tower import onnx_bytes
+from models.building.mean_tower import onnx_bytes
 
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT
 Shape = Sequence[str | int]

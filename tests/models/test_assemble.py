@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from models.draft import Draft
-from models.mean_tower import mean_tower
-from models.skew import Answered, skew
-from models.store import publish
+from models.building.draft import Draft
+from models.building.mean_tower import mean_tower
+from models.building.skew import Answered, skew
+from models.building.store import publish
 from service.releases.loader import load_release
 from service.towers.features import history_inputs, item_vectors
 from service.towers.inputs import TowerFit

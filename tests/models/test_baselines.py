@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from models.baselines import popularity
-from models.baselines.ease import Ease, fit_ease
-from models.baselines.fits import Fits
-from models.baselines.knn import ItemKnn, item_similarities
-from models.baselines.own_history import OwnItems, OwnThenPopular
-from models.baselines.states import Weighting, history_matrix
-from models.cases import Cases
+from models.evaluation.baselines import popularity
+from models.evaluation.baselines.ease import Ease, fit_ease
+from models.evaluation.baselines.fits import Fits
+from models.evaluation.baselines.knn import ItemKnn, item_similarities
+from models.evaluation.baselines.own_history import OwnItems, OwnThenPopular
+from models.evaluation.baselines.states import Weighting, history_matrix
+from models.evaluation.cases import Cases
+from models.evaluation.methods import Plan
+from models.evaluation.protocols import new_items, next_orders
+from models.evaluation.scorers import Blend, Scorer, lists_of
+from models.evaluation.tuning import Choice, Method, Term, Variant, tune
 from models.interactions import Log
-from models.methods import Plan
-from models.protocols import new_items, next_orders
-from models.scorers import Blend, Scorer, lists_of
-from models.tuning import Choice, Method, Term, Variant, tune
 from tests.logs import DAY_S, START_S, make_log
 
 DAY_20_S = START_S + 20 * DAY_S

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.cases import Cases, segment_masks
-from models.protocols import live_orders, new_items, next_items, next_orders, sample
+from models.evaluation.cases import Cases, segment_masks
+from models.evaluation.protocols import live_orders, new_items, next_items, next_orders, sample
 from tests.logs import DAY_S, START_S, make_log
 
 LOG = make_log(

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.encoders import (
+from models.errors import RecipeInvalid
+from models.networks.encoders import (
     ENCODERS,
     GENERIC_POSITIVE,
     MeanEncoder,
     make_encoder,
     shared_actions,
 )
-from models.errors import RecipeInvalid
 from service.domain.actions import ACTIONS
 
 DIM, LENGTH = 8, 5

@@ -10,13 +10,13 @@ import pytest
 
 from models.errors import EvaluationInvalid
 from models.evaluate import command, configure, quick_metrics
+from models.evaluation.protocols import next_orders
+from models.evaluation.question import Question, answer
+from models.evaluation.released import ReleasedTowers
+from models.evaluation.report import markdown
+from models.evaluation.tower_scores import DAY_S, TowerScorer
 from models.interactions import Log, read_log, split_time
-from models.protocols import next_orders
-from models.question import Question, answer
 from models.recipes import Dataset, Recipe
-from models.released import ReleasedTowers
-from models.report import markdown
-from models.tower_scores import DAY_S, TowerScorer
 from models.towers import TrainedTowers
 from models.train import train
 from service.releases.loader import load_release

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.batches import GENERIC, count_batches, epoch_batches, make_batch, plan
-from models.encoders import GENERIC_NEGATIVE, GENERIC_POSITIVE
-from models.examples import Examples, Stream, make_examples
 from models.interactions import Log, read_log
+from models.networks.encoders import GENERIC_NEGATIVE, GENERIC_POSITIVE
 from models.recipes import Dataset, Recipe
+from models.training.batches import GENERIC, count_batches, epoch_batches, make_batch, plan
+from models.training.examples import Examples, Stream, make_examples
 from service.domain.actions import ACTIONS
 from tests.shop import make_shop, write
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.examples import Stream, make_examples
-from models.id_start import LENGTH, together
 from models.interactions import Log, read_log
 from models.recipes import Dataset, Recipe
+from models.training.examples import Stream, make_examples
+from models.training.id_start import LENGTH, together
 from tests.shop import make_shop, write
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.interactions import read_log
-from models.item_features import AsOf, prices_before, vocabulary
+from models.networks.item_features import AsOf, prices_before, vocabulary
 from models.recipes import Dataset
 from service.towers.item_features import (
     TITLE_WORDS,

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.building.ladder import DAY_S, make_ladder, recent_popularity
 from models.interactions import Log, read_log
-from models.ladder import DAY_S, make_ladder, recent_popularity
 from models.recipes import Dataset
 from service.domain.ladders import ALL, category_scope, country_scope
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from models.metrics import Judged, UserBootstrap, coverage, gini, judge, ranked
+from models.evaluation.metrics import Judged, UserBootstrap, coverage, gini, judge, ranked
 
 LISTS = np.array(
     [

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from models.__main__ import main
+from models.building.making import has_repeats
 from models.interactions import read_log
-from models.making import has_repeats
 from models.recipes import Dataset, Recipe
 from models.release import Job, make_release
 from service.domain.sessions import Session

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.batches import Batch, make_batch
-from models.examples import Stream, make_examples
 from models.interactions import Log, read_log
-from models.item_features import AsOf
-from models.known import Known
+from models.networks.item_features import AsOf
+from models.networks.known import Known
 from models.recipes import Dataset, Recipe
-from models.steps import Losses
 from models.towers import ItemFacts, Towers
+from models.training.batches import Batch, make_batch
+from models.training.examples import Stream, make_examples
+from models.training.steps import Losses
 from tests.shop import make_shop
 
 RECIPE = Recipe(dim=8, hidden=8, id_dropout=0.0, threads=1, sampled_negatives=200_000)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.draft import Draft
+from models.building.draft import Draft
+from models.building.store import UNFINISHED, publish, release_name, set_current
 from models.errors import PublishInvalid
-from models.store import UNFINISHED, publish, release_name, set_current
 from service.releases.loader import load_release
 from service.releases.manager import current_name
 from service.releases.manifest import is_release_name

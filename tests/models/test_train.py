@@ -11,7 +11,7 @@ import torch
 
 from models.errors import TrainingInvalid
 from models.interactions import Log, read_log
-from models.item_tower import ExportableItemTower
+from models.networks.item_tower import ExportableItemTower
 from models.recipes import Dataset, Recipe
 from models.towers import TrainedTowers
 from models.train import command, configure, train

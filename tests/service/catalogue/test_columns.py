@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pa_parquet
 import pytest
 
-from models.draft import ItemColumns
+from models.building.draft import ItemColumns
 from service.catalogue.columns import Columns, read_columns
 from service.catalogue.stock import StockColumn
 from service.domain.items import item_hash

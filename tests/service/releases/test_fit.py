@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.draft import npy_bytes
-from models.mean_tower import mean_tower
+from models.building.draft import npy_bytes
+from models.building.mean_tower import mean_tower
 from service.indexes.hnsw import HnswIndex
 from service.releases.loader import load_release
 from service.releases.probes import read_probes

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.store import publish, set_current
+from models.building.store import publish, set_current
 from service.errors import NotReady, ReleaseRefused, SetupInvalid
 from service.releases.manager import ReleaseManager, ReleaseState, current_name
 from tests.releases import make_draft, make_release, make_shop

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from models.mean_tower import mean_tower
+from models.building.mean_tower import mean_tower
 from service.domain.sessions import Session
 from service.errors import ReleaseRefused, TowerUnavailable
 from service.towers.inputs import TowerFit
