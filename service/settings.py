@@ -30,7 +30,15 @@ from service.errors import SetupInvalid
 
 PREFIX = "SIGHTLINE_"
 DELIMITER = "__"
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
 RELEASE_NAME = r"^[a-z0-9][a-z0-9.-]{0,63}$"
 PLATFORM_NAMES = {"PORT": ("server", "port"), "REDIS_URL": ("redis", "url")}
 """Names that hosting platforms set; used where the SIGHTLINE_ name is not."""
@@ -38,7 +46,7 @@ PLATFORM_NAMES = {"PORT": ("server", "port"), "REDIS_URL": ("redis", "url")}
 
 def _redis_url(url: str) -> str:
     if urlsplit(url).scheme not in REDIS_SCHEMES:
-        raise ValueError("a URL that starts with redis://, rediss:// or unix:// is needed")
+        raise ValueError(f"a URL that starts with {'://, '.join(REDIS_SCHEMES)}:// is needed")
     return url
 
 

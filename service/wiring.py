@@ -32,6 +32,7 @@ from service.stages.lookup import Lookup
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
 from service.stores.client import RedisClient, RedisOptions
+from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
 from service.stores.embedded import embedded_redis
 from service.stores.redis import RedisSessions
@@ -47,7 +48,7 @@ class Parts:
 
     settings: Settings
     releases: ReleaseManager
-    redis: RedisClient
+    redis: RedisClient | RedisCluster
     pipeline: Pipeline
     ingest: Ingest
     metrics: Metrics
@@ -66,8 +67,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     releases = _releases(settings, metrics)
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_redis_url(settings.redis))
-        client = RedisClient(_options(settings.redis, url), metrics)
-        redis = await stack.enter_async_context(client)
+        redis = open_client(_options(settings.redis, url), metrics)
+        await stack.enter_async_context(redis)
         sessions = RedisSessions(redis, _keep(settings.sessions), clock)
         stock = RedisStock(redis)
         ingest = Ingest(sessions, stock, releases, clock, _event_rules(settings.sessions))

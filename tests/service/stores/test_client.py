@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import SetupInvalid, StoreUnavailable
+from service.errors import StoreUnavailable
 from service.stores.client import RedisClient, RedisOptions
 from service.stores.connections import TlsConnection
 from service.stores.redis import RedisSessions
@@ -67,20 +67,6 @@ async def listening(
         yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-
-
-@pytest.mark.parametrize(
-    "url", ["redis+sentinel://h", "redis+cluster://h", "http://h", "memcached://h", "localhost"]
-)
-def test_other_schemes_are_refused_in_one_sentence(url: str) -> None:
-    with pytest.raises(SetupInvalid, match=r"redis://, rediss:// or unix://"):
-        RedisClient(RedisOptions(url))
-
-
-@pytest.mark.parametrize("url", ["redis://h:port/0", "redis://h:1/0?db=many"])
-def test_an_unreadable_url_is_refused(url: str) -> None:
-    with pytest.raises(SetupInvalid, match="cannot be read"):
-        RedisClient(RedisOptions(url))
 
 
 def test_tls_is_used_where_the_url_says_so() -> None:
