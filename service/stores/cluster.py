@@ -169,13 +169,9 @@ async def _masters(node: RedisClient) -> list[tuple[int, int, Address]]:
         log.debug("no map of the cluster: %r", error)
         return []
     return [
-        (int(start), int(end), (_text(slots["primary"][0]), int(slots["primary"][1])))
-        for (start, end), slots in reply.items()
+        (int(start), int(end), ((master[0] or b"").decode(), int(master[1])))
+        for start, end, master, *_ in reply
     ]
-
-
-def _text(host: str | bytes | None) -> str:
-    return host.decode() if isinstance(host, bytes) else host or ""
 
 
 class _Together:
