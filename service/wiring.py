@@ -11,8 +11,9 @@ from service.errors import ReleaseRefused
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
-from service.ingest import EventRules, Ingest, follow_stock
+from service.ingest import EventRules, Ingest, Patience, follow_stock
 from service.monitoring.metrics import Metrics
+from service.people import People
 from service.pipeline import Pipeline
 from service.ports import Clock, Releases, Rule, SessionStore
 from service.releases.manager import ReleaseManager
@@ -28,13 +29,16 @@ from service.stages.diversify import Diversify
 from service.stages.explore import Explore
 from service.stages.fill import Fill
 from service.stages.filter import Filter
+from service.stages.identify import Identify
 from service.stages.lookup import Lookup
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
+from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient, RedisOptions
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
 from service.stores.embedded import embedded_redis
+from service.stores.identities import RedisIdentities
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
 
@@ -51,6 +55,7 @@ class Parts:
     redis: RedisClient | RedisCluster
     pipeline: Pipeline
     ingest: Ingest
+    people: People
     metrics: Metrics
     clock: Clock
 
@@ -69,13 +74,18 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         url = stack.enter_context(_redis_url(settings.redis))
         redis = open_client(_options(settings.redis, url), metrics)
         await stack.enter_async_context(redis)
-        sessions = RedisSessions(redis, _keep(settings.sessions), clock)
+        stored = RedisSessions(redis, _keep(settings.sessions), clock)
+        sessions = _cached(stored, settings.sessions.cache_ms / 1000)
         stock = RedisStock(redis)
-        ingest = Ingest(sessions, stock, releases, clock, _event_rules(settings.sessions))
+        ingest = Ingest(
+            *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
+            patience=make_patience(settings, metrics),
+        )
+        people = People(_identities(redis, sessions, settings))
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
         pipeline = make_pipeline(settings, releases, sessions, clock)
-        yield Parts(settings, releases, redis, pipeline, ingest, metrics, clock)
+        yield Parts(settings, releases, redis, pipeline, ingest, people, metrics, clock)
 
 
 def make_pipeline(
@@ -83,15 +93,18 @@ def make_pipeline(
 ) -> Pipeline:
     """The read path with the stages, rules and rungs of these settings."""
     its = settings.pipeline
-    rules = Filter(_rules(its))
+    rules, popular = Filter(_rules(its)), Popular()
+    identify = Identify(settings.identity.remembered)
+    gap_s = settings.sessions.gap_s
     return Pipeline(
         releases=releases,
         clock=clock,
-        lookup=Lookup(sessions, settings.redis.read_timeout_ms / 1000),
-        segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s),
-        retrieve=Retrieve(its.overfetch),
+        identify=identify,
+        lookup=Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify),
+        segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
+        retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
         filter=rules,
-        fill=Fill((Content(), Trending(), Popular()), rules),
+        fill=Fill((Content(), Trending(), popular), rules),
         explore=Explore(its.explore_share),
         diversify=Diversify(its.category_share, its.seller_top10),
     )
@@ -151,6 +164,23 @@ def _keep(settings: Sessions) -> Keep:
         ttl_s=settings.ttl_s,
         dedupe_s=settings.dedupe_s,
     )
+
+
+def make_patience(settings: Settings, metrics: Metrics) -> Patience:
+    """How events wait for Redis."""
+    wait_s = settings.redis.write_wait_ms / 1000
+    return Patience(wait_s, settings.limits.events_waiting, metrics.events_waiting)
+
+
+def _identities(
+    redis: RedisClient | RedisCluster, sessions: RedisSessions, settings: Settings
+) -> RedisIdentities:
+    kept, ttl_s = settings.identity.ids_kept, settings.sessions.ttl_s
+    return RedisIdentities(redis, sessions, kept, ttl_s)
+
+
+def _cached(stored: SessionStore, cache_s: float) -> SessionStore:
+    return CachedSessions(stored, cache_s) if cache_s else stored
 
 
 def _event_rules(settings: Sessions) -> EventRules:
