@@ -1,4 +1,4 @@
-"""The `sightline` command: serve, release verify, settings, metrics."""
+"""The `sightline` command: serve, events import, release verify, settings, metrics."""
 
 import argparse
 import asyncio
@@ -17,6 +17,7 @@ import uvloop
 from pydantic.fields import FieldInfo
 
 from service.app import create_app, start
+from service.backfill.command import add_import
 from service.domain.ladders import ALL
 from service.errors import ReleaseRefused, SetupInvalid
 from service.monitoring.logs import configure_logs
@@ -64,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--release", help="release to serve instead of CURRENT")
     serve.add_argument("--redis-url", help="Redis to use instead of a private one")
     serve.set_defaults(command=_serve)
+    events = commands.add_parser("events", help="send what people did")
+    add_import(events.add_subparsers(required=True, metavar="ACTION"))
     release = commands.add_parser("release", help="look at releases")
     actions = release.add_subparsers(required=True, metavar="ACTION")
     verify = actions.add_parser("verify", help="check a release folder as serving would")

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from service.errors import ReleaseRefused
+from service.errors import NotReady, ReleaseRefused
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
@@ -15,7 +15,7 @@ from service.ingest import EventRules, Ingest, Patience, follow_stock
 from service.monitoring.metrics import Metrics
 from service.people import People
 from service.pipeline import Pipeline
-from service.ports import Clock, Releases, Rule, SessionStore
+from service.ports import Clock, Release, Releases, Rule, SessionStore
 from service.releases.manager import ReleaseManager
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
@@ -37,11 +37,13 @@ from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient, RedisOptions
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
-from service.stores.embedded import embedded_redis
+from service.stores.embedded import embedded_redis, running_redis
 from service.stores.identities import RedisIdentities
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
 
+BACKFILL_TIMEOUT_S = 5.0
+"""A backfill may wait for a busy Redis; nobody waits for the backfill."""
 STOCK_POLL_S = 0.5
 """How often stock changes of other processes are looked for; they have to bite within a second."""
 
@@ -81,11 +83,40 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
             patience=make_patience(settings, metrics),
         )
-        people = People(_identities(redis, sessions, settings))
+        people = People(_identities(redis, stored, settings, _dropping(sessions)))
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
         pipeline = make_pipeline(settings, releases, sessions, clock)
         yield Parts(settings, releases, redis, pipeline, ingest, people, metrics, clock)
+
+
+@asynccontextmanager
+async def open_ingest(
+    settings: Settings, late_after_s: float, wait_s: float
+) -> AsyncIterator[Ingest]:
+    """The write path alone, without a release, for backfills: patient, and open to old events.
+
+    Writes to the private Redis of a running service if there is one.
+
+    Raises:
+        SetupInvalid: no Redis to write to.
+    """
+    clock = time.time
+    rules = EventRules(late_after_s, settings.sessions.future_after_s)
+    with _redis_url(settings.redis, shared=True) as url:
+        options = replace(_options(settings.redis, url), write_timeout_s=BACKFILL_TIMEOUT_S)
+        async with open_client(options) as redis:
+            sessions = RedisSessions(redis, _keep(settings.sessions), clock)
+            patience = Patience(wait_s, settings.limits.events_waiting)
+            yield Ingest(sessions, RedisStock(redis), NoRelease(), clock, rules, patience)
+
+
+class NoRelease:
+    """`service.ports.Releases` where none is live."""
+
+    @property
+    def live(self) -> Release:
+        raise NotReady("no release is loaded")
 
 
 def make_pipeline(
@@ -133,9 +164,10 @@ def _releases(settings: Settings, metrics: Metrics) -> ReleaseManager:
 
 
 @contextlib.contextmanager
-def _redis_url(settings: Redis) -> Iterator[str]:
-    if settings.url is not None:
-        yield settings.url
+def _redis_url(settings: Redis, shared: bool = False) -> Iterator[str]:
+    url = settings.url or (running_redis(settings.var_dir) if shared else None)
+    if url is not None:
+        yield url
         return
     with embedded_redis(settings.var_dir) as url:
         yield url
@@ -173,10 +205,18 @@ def make_patience(settings: Settings, metrics: Metrics) -> Patience:
 
 
 def _identities(
-    redis: RedisClient | RedisCluster, sessions: RedisSessions, settings: Settings
+    redis: RedisClient | RedisCluster,
+    sessions: RedisSessions,
+    settings: Settings,
+    changed: Callable[[Iterable[str]], None],
 ) -> RedisIdentities:
     kept, ttl_s = settings.identity.ids_kept, settings.sessions.ttl_s
-    return RedisIdentities(redis, sessions, kept, ttl_s)
+    return RedisIdentities(redis, sessions, kept, ttl_s, changed)
+
+
+def _dropping(sessions: SessionStore) -> Callable[[Iterable[str]], None]:
+    """Makes a cache forget people; nothing, where there is none."""
+    return sessions.drop if isinstance(sessions, CachedSessions) else lambda _: None
 
 
 def _cached(stored: SessionStore, cache_s: float) -> SessionStore:

@@ -20,7 +20,9 @@ OUTCOMES: tuple[str, ...] = (
     "circuit_open",
     "other",
 )
-OPERATIONS: tuple[str, ...] = ("read", "record", "stock_read", "stock_write", "health")
+OPERATIONS: tuple[str, ...] = (
+    *("read", "record", "identity", "stock_read", "stock_write", "health"),
+)
 
 _CLASSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     ((TimeoutError, errors.TimeoutError), "timeout"),
@@ -33,7 +35,7 @@ _CLASSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
         ),
         "auth",
     ),
-    (errors.BusyLoadingError, "other"),
+    (errors.BusyLoadingError, "refused"),  # it reads its file, and will be back
     (errors.MaxConnectionsError, "pool_exhausted"),
     (errors.ReadOnlyError, "readonly"),
     (errors.OutOfMemoryError, "oom"),
