@@ -145,18 +145,12 @@ class Sessions(Slice):
     future_after_s: int = key(
         300, "s", "Events further ahead than this are rejected as future.", ge=0, le=86_400
     )
-    gap_s: int = key(
-        1800, "s", "A longer pause between two actions ends a visit.", ge=60, le=86_400
-    )
-
-
-class Identity(Slice):
-    """How several ids are one person."""
+    gap_s: int = key(1800, "s", "A longer pause than this ends a visit.", ge=60, le=86_400)
 
     ids_kept: int = key(
         8, "ids", "Anonymous ids linked to one account; the oldest give way.", ge=1, le=16
     )
-    remembered: int = key(
+    links_remembered: int = key(
         10_000, "people", "Linked people remembered, so that one round trip reads them.", ge=0
     )
 
@@ -236,7 +230,6 @@ class Settings(BaseSettings):
     releases: Releases = Releases()
     redis: Redis = Redis()
     sessions: Sessions = Sessions()
-    identity: Identity = Identity()
     pipeline: PipelineSettings = PipelineSettings()
     limits: Limits = Limits()
 

@@ -125,7 +125,7 @@ def make_pipeline(
     """The read path with the stages, rules and rungs of these settings."""
     its = settings.pipeline
     rules, popular = Filter(_rules(its)), Popular()
-    identify = Identify(settings.identity.remembered)
+    identify = Identify(settings.sessions.links_remembered)
     gap_s = settings.sessions.gap_s
     return Pipeline(
         releases=releases,
@@ -210,8 +210,8 @@ def _identities(
     settings: Settings,
     changed: Callable[[Iterable[str]], None],
 ) -> RedisIdentities:
-    kept, ttl_s = settings.identity.ids_kept, settings.sessions.ttl_s
-    return RedisIdentities(redis, sessions, kept, ttl_s, changed)
+    its = settings.sessions
+    return RedisIdentities(redis, sessions, its.ids_kept, its.ttl_s, changed)
 
 
 def _dropping(sessions: SessionStore) -> Callable[[Iterable[str]], None]:

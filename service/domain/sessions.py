@@ -46,6 +46,8 @@ class Session:
         interests: declared category names.
         purchased: items bought, with the time of the last purchase.
         seen: items shown or opened, with the last time.
+        links: user keys that belong to the same person, as the store has them
+            (`service.domain.identity.person_of` tells which of them hold).
     """
 
     item_ids: tuple[str, ...] = ()
@@ -55,6 +57,7 @@ class Session:
     interests: tuple[str, ...] = ()
     purchased: Marks = field(default_factory=Marks)
     seen: Marks = field(default_factory=Marks)
+    links: tuple[str, ...] = ()
 
     @property
     def is_negative(self) -> Mask:
@@ -64,6 +67,14 @@ class Session:
     def age_s(self, now_s: float) -> float | None:
         """Seconds since the newest action, never negative; None without any."""
         return max(0.0, now_s - float(self.at_s[-1])) if len(self.item_ids) else None
+
+    def current(self, gap_s: float, now_s: float) -> int:
+        """Actions of the visit that goes on now: back to the first pause longer than `gap_s`."""
+        pauses = (
+            np.diff(self.at_s, append=max(now_s, self.at_s[-1])) if len(self.at_s) else NO_TIMES
+        )
+        breaks = np.flatnonzero(pauses > gap_s)
+        return len(pauses) - (int(breaks[-1]) + 1 if len(breaks) else 0)
 
 
 EMPTY_SESSION = Session()

@@ -1,7 +1,7 @@
 """Sessions in Redis: one bounded GETRANGE to read, one atomic script per person to write."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import NoScriptError
@@ -16,6 +16,7 @@ from service.stores.codec import Keep, pack_events, unpack_session
 from service.stores.keys import UserKeys
 from service.stores.outcomes import classify
 from service.stores.scripts import RECORD
+from service.stores.several import read_several
 
 RECORD_SHA = hashlib.sha1(RECORD.encode(), usedforsecurity=False).hexdigest()
 PEOPLE_PER_PIPELINE = 64
@@ -64,6 +65,17 @@ class RedisSessions:
             if error.outcome == "wrongtype":  # somebody else's data under our key
                 return EMPTY_SESSION
             raise
+
+    async def read_all(self, users: Sequence[str], timeout_s: float) -> Mapping[str, Session]:
+        """The sessions of several ids in one round trip, without those that cannot be read.
+
+        Raises:
+            StoreUnavailable: none can.
+        """
+        if len(users) == 1:
+            return {users[0]: await self.read(users[0], timeout_s)}
+        limit_s = min(timeout_s, self._client.options.read_timeout_s)
+        return await read_several(self._client, users, self._last_byte, limit_s)
 
     async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
         """Stores events; outcomes in the order of `events`.
