@@ -23,6 +23,8 @@ LOOK_S = 1.0
 """How often the map is read again while a node is down or a key has moved."""
 RELAXED_LOOK_S = 30.0
 """How often otherwise."""
+LEAST_PAUSE_S = 0.05
+"""Between two readings, however much moves."""
 
 Address = tuple[str, int]
 
@@ -110,10 +112,14 @@ class RedisCluster:
         """Notes where a key has moved to; False when the error does not tell."""
         if not isinstance(error, MovedError):
             return False
-        self._is_stale.set()
+        self.look_soon()
         address = (error.host or self._place.hosts[0][0], error.port)
         self._holders[key_slot(key)] = self._nodes.get(address) or self._open(address)
         return True
+
+    def look_soon(self) -> None:
+        """Somebody was silent, or named another holder: the map may have changed."""
+        self._is_stale.set()
 
     def _open(self, address: Address) -> RedisClient:
         node = RedisClient(self.options, self._metrics, self._place.at(*address))
@@ -130,6 +136,7 @@ class RedisCluster:
             self._is_stale.clear()
             if not await self._read_map():
                 await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LEAST_PAUSE_S)
 
     async def _read_map(self) -> bool:
         """Asks the nodes, those that are well first, until one knows who holds what."""
@@ -187,6 +194,8 @@ class _Together:
         self._metrics.redis_operation(op, outcome, duration_s)
 
     def breaker(self, state: str) -> None:
+        if state == State.OPEN:
+            self._cluster.look_soon()
         self.look()
 
     def look(self) -> None:
