@@ -6,7 +6,22 @@ from pathlib import Path
 import pytest
 
 from tests.faults.shop import Shop, opened_shop
+from tests.redis_server import RedisServer, redis_server
 from tests.releases import make_release
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[RedisServer]:
+    """One server for the tests that speak to the store itself."""
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(bare: RedisServer) -> Iterator[RedisServer]:
+    with bare.client() as plain:
+        plain.flushall()
+    yield bare
 
 
 @pytest.fixture(scope="session")

@@ -169,19 +169,6 @@ async def test_a_crashed_server_that_returns_is_used_again() -> None:
             assert await outcome(store) == "ok"
 
 
-async def test_an_exhausted_pool_is_waited_for_briefly_and_says_so() -> None:
-    with redis_server() as server:
-        async with opened(server.url, pool_size=4, pool_wait_s=0.005) as client:
-            store = sessions(client)
-            pool: Any = client.reads.connection_pool
-            held = [await pool.get_connection() for _ in range(4)]
-            assert [await outcome(store) for _ in range(10)] == ["pool_exhausted"] * 10
-            assert client.breaker.is_closed
-            for connection in held:
-                await pool.release(connection)
-            assert await outcome(store) == "ok"
-
-
 async def test_two_thousand_reads_at_once_all_end_well_in_a_pool_of_eight() -> None:
     with redis_server() as server:
         async with opened(server.url, pool_size=8) as client:
