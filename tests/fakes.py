@@ -60,7 +60,7 @@ class FakeSessions:
             purchased=_marks(person.purchased),
             seen=_marks(person.seen),
             interests=person.interests,
-            links=tuple(person.links),
+            links=self._links(user, person),
         )
 
     async def read_all(self, users: Sequence[str], timeout_s: float) -> dict[str, Session]:
@@ -73,6 +73,14 @@ class FakeSessions:
             if self._store(events[position]):
                 outcomes[position] = EventOutcome.STORED
         return outcomes
+
+    def _links(self, user: str, person: Person) -> tuple[str, ...]:
+        """An anonymous id is told of the others of its account."""
+        account = (
+            self.people.get(person.links[0]) if user.startswith("a:") and person.links else None
+        )
+        others = account.links if account else []
+        return (*person.links, *(one for one in others if one != user))
 
     def check(self) -> None:
         if self.down is not None:
