@@ -46,6 +46,7 @@ class FakeSessions:
         self.keep = keep or Keep()
         self.people: dict[str, Person] = {}
         self.down: str | None = None
+        self.unreadable: set[str] = set()
 
     async def read(self, user: str, timeout_s: float) -> Session:
         self.check()
@@ -64,7 +65,12 @@ class FakeSessions:
         )
 
     async def read_all(self, users: Sequence[str], timeout_s: float) -> dict[str, Session]:
-        return {user: await self.read(user, timeout_s) for user in users}
+        found = {
+            user: await self.read(user, timeout_s) for user in users if user not in self.unreadable
+        }
+        if not found:
+            raise StoreUnavailable("timeout")
+        return found
 
     async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
         self.check()
@@ -76,11 +82,10 @@ class FakeSessions:
 
     def _links(self, user: str, person: Person) -> tuple[str, ...]:
         """An anonymous id is told of the others of its account."""
-        account = (
-            self.people.get(person.links[0]) if user.startswith("a:") and person.links else None
-        )
-        others = account.links if account else []
-        return (*person.links, *(one for one in others if one != user))
+        if user.startswith("u:") or not person.links:
+            return tuple(person.links)
+        account = self.people.get(person.links[0], Person())
+        return (*person.links, *(one for one in account.links if one != user))
 
     def check(self) -> None:
         if self.down is not None:

@@ -48,10 +48,13 @@ class Retrieve:
         if self.popular is None or not 0.0 < self.stale_share < 1.0:
             return found
         popular = self.popular.propose(query, release, len(found))
-        both, n = found.then(popular), len(found)
-        places = np.empty(len(both))
-        places[:n] = (np.arange(n) + 0.5) / (1.0 - self.stale_share)
-        places[n:] = (np.arange(len(both) - n) + 0.5) / self.stale_share
+        both = found.then(popular)
+        near = (np.arange(len(found)) + 0.5) / (1.0 - self.stale_share)
+        liked = (np.arange(len(popular)) + 0.5) / self.stale_share
+        place = dict(zip(popular.rows.tolist(), liked.tolist(), strict=True))
+        for row, own in zip(found.rows.tolist(), near.tolist(), strict=True):
+            place[row] = min(own, place.get(row, own))  # in both: the better place
+        places = np.array([place[row] for row in both.rows.tolist()])
         return both.take(np.argsort(places, kind="stable"))
 
     def nearest(self, vector: Vector | None, query: Query, release: Release) -> Candidates:

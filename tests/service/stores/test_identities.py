@@ -217,6 +217,26 @@ async def test_every_key_lives_for_a_limited_time(stores: Stores, plain: redis.R
     assert all(0 < int(plain.ttl(key)) <= TTL_S for key in plain.keys("*"))
 
 
+async def test_both_ends_of_a_link_have_the_documented_bytes(
+    stores: Stores, plain: redis.Redis
+) -> None:
+    await stores.identities.set_interests("u:42", ["garden"])
+    await stores.identities.link("u:42", "a:phone")
+    await stores.identities.link("u:42", "a:pc")
+    blank = "000000000000000000000000"
+    assert _hex(plain, "u:42") == (
+        "01" + "5b75055d47c1608b" + blank[:20] + "01" + blank[:8]
+        + b"garden\na:phone\na:pc\n".hex()
+    )  # fmt: skip
+    head = "01" + UserKeys.of("a:phone").check.hex() + blank[:20] + "00" + blank[:8]
+    assert _hex(plain, "a:phone") == head + b"u:42\na:pc\n".hex()
+
+
+def _hex(plain: redis.Redis, user: str) -> str:
+    data: bytes = plain.get(UserKeys.of(user).session)
+    return data.hex()
+
+
 async def test_foreign_bytes_are_replaced(stores: Stores, plain: redis.Redis) -> None:
     plain.set(UserKeys.of("u:ann").session, b"\x01 what is this")
     plain.lpush(UserKeys.of("a:phone").session, "x")
