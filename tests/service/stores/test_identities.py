@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
@@ -230,6 +231,15 @@ async def test_both_ends_of_a_link_have_the_documented_bytes(
     )  # fmt: skip
     head = "01" + UserKeys.of("a:phone").check.hex() + blank[:20] + "00" + blank[:8]
     assert _hex(plain, "a:phone") == head + b"u:42\na:pc\n".hex()
+
+
+async def test_the_documents_example_is_what_is_stored(stores: Stores, plain: redis.Redis) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "redis.md").read_text(encoding="utf-8")
+    await stores.identities.link("u:42", "a:phone")
+    await stores.identities.link("u:42", "a:pc")
+    block = next(b for b in page.split("```") if UserKeys.of("a:phone").check.hex() in b)
+    documented = "".join(line[:25].replace(" ", "") for line in block.splitlines())
+    assert documented == _hex(plain, "a:phone")
 
 
 def _hex(plain: redis.Redis, user: str) -> str:
