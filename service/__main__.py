@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import re
 import shlex
 import signal
 import socket
@@ -209,7 +210,9 @@ def _without_password(url: str | None) -> str | None:
         return None
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"***@{place}" if "@" in parts.netloc else place))
+    netloc = f"***@{place}" if "@" in parts.netloc else place
+    query = re.sub(r"(password=)[^&]*", r"\1***", parts.query)
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
 def settings_markdown() -> str:
