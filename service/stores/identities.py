@@ -15,6 +15,7 @@ from service.stores.identity_scripts import EDIT
 from service.stores.keys import UserKeys
 from service.stores.redis import RedisSessions
 
+TELL_TRIES = 5
 EDIT_SHA = hashlib.sha1(EDIT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -73,7 +74,7 @@ class RedisIdentities:
             return LinkOutcome.ALREADY
         for dropped in set(listed) - set(ids):
             await self._edit(dropped, "release", account)
-        await self._tell(account, ids, others)
+        await self._tell(account)
         return LinkOutcome.LINKED
 
     async def unlink(self, account: str, anonymous: str) -> LinkOutcome:
@@ -86,8 +87,7 @@ class RedisIdentities:
         was_listed = await self._edit(account, "leave", anonymous)
         if not (was_claimed and was_listed):
             return LinkOutcome.ABSENT
-        left = await self._links(account)
-        await self._tell(account, left, left)
+        await self._tell(account)
         return LinkOutcome.UNLINKED
 
     async def set_interests(self, user: str, names: Sequence[str]) -> None:
@@ -115,18 +115,22 @@ class RedisIdentities:
         limit_s = self._client.options.write_timeout_s
         return (await self._sessions.read(user, limit_s)).links
 
-    async def _tell(self, account: str, ids: Sequence[str], readers: Iterable[str]) -> None:
+    async def _tell(self, account: str) -> None:
         """Lets each anonymous id know the others, so that one more read finds all of them.
 
-        Who misses it needs a moment longer, nothing else: that it failed is no failure.
+        Looks again whether the account changed meanwhile, for then somebody else told as well,
+        and the older word may have come last. Who misses it needs a moment longer, nothing else:
+        that it failed is no failure.
         """
+        told: tuple[str, ...] = ()
         with contextlib.suppress(StoreUnavailable):
-            await asyncio.gather(
-                *(
-                    self._edit(one, "hint", account, *(other for other in ids if other != one))
-                    for one in readers
-                )
-            )
+            for _ in range(TELL_TRIES):
+                ids = await self._links(account)
+                if ids == told:
+                    return
+                hints = ((one, [other for other in ids if other != one]) for one in ids)
+                await asyncio.gather(*(self._edit(one, "hint", account, *o) for one, o in hints))
+                told = ids
 
     async def _edit(self, user: str, what: str, *texts: str) -> str:
         keys = UserKeys.of(user)
