@@ -70,11 +70,12 @@ class Session:
 
     def current(self, gap_s: float, now_s: float) -> int:
         """Actions of the visit that goes on now: back to the first pause longer than `gap_s`."""
-        pauses = (
-            np.diff(self.at_s, append=max(now_s, self.at_s[-1])) if len(self.at_s) else NO_TIMES
-        )
-        breaks = np.flatnonzero(pauses > gap_s)
-        return len(pauses) - (int(breaks[-1]) + 1 if len(breaks) else 0)
+        later_s, n = now_s, 0
+        for at_s in reversed(self.at_s.tolist()):
+            if later_s - at_s > gap_s:
+                break
+            later_s, n = at_s, n + 1
+        return n
 
 
 EMPTY_SESSION = Session()

@@ -129,6 +129,22 @@ def test_who_is_forgotten_is_a_stranger_and_leaves_no_key(
         assert shop.recommend(**who)["segment"] == "new"
 
 
+@pytest.mark.parametrize(
+    ("who", "reads"), [({"user_id": "ida"}, 1), ({"anonymous_id": "a-guest"}, 1)]
+)
+def test_a_list_for_one_id_reads_one_value_from_redis(
+    shop: Running, redis: RedisServer, who: dict[str, str], reads: int
+) -> None:
+    shop.send(_event("item-60", **who))
+    with redis.client() as plain:
+        plain.config_resetstat()
+        shop.recommend(**who)
+        commands = plain.info("commandstats")
+    assert commands["cmdstat_getrange"]["calls"] == reads
+    others = {name.split("|")[0] for name in commands} - {"cmdstat_getrange"}
+    assert others <= {"cmdstat_get", "cmdstat_config", "cmdstat_info"}  # get: the stock's version
+
+
 def test_links_are_counted(shop: Running) -> None:
     _link(shop, "POST", "hal", "hals-phone")
     shop.recommend(user_id="hal")
