@@ -1,8 +1,9 @@
-"""The `sightline` command: serve, release verify, settings, metrics."""
+"""The `sightline` command: serve, events import, release verify, settings, metrics."""
 
 import argparse
 import asyncio
 import json
+import re
 import shlex
 import signal
 import socket
@@ -17,6 +18,7 @@ import uvloop
 from pydantic.fields import FieldInfo
 
 from service.app import create_app, start
+from service.backfill.command import add_import
 from service.domain.ladders import ALL
 from service.errors import ReleaseRefused, SetupInvalid
 from service.monitoring.logs import configure_logs
@@ -64,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--release", help="release to serve instead of CURRENT")
     serve.add_argument("--redis-url", help="Redis to use instead of a private one")
     serve.set_defaults(command=_serve)
+    events = commands.add_parser("events", help="send what people did")
+    add_import(events.add_subparsers(required=True, metavar="ACTION"))
     release = commands.add_parser("release", help="look at releases")
     actions = release.add_subparsers(required=True, metavar="ACTION")
     verify = actions.add_parser("verify", help="check a release folder as serving would")
@@ -206,7 +210,9 @@ def _without_password(url: str | None) -> str | None:
         return None
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"***@{place}" if "@" in parts.netloc else place))
+    netloc = f"***@{place}" if "@" in parts.netloc else place
+    query = re.sub(r"(password=)[^&]*", r"\1***", parts.query)
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
 def settings_markdown() -> str:

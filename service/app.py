@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
 
-from service.api import events, items, recommend, similar
+from service.api import events, identities, items, people, recommend, similar
 from service.api.edge import Asgi, Edge
 from service.api.exchange import SCOPE_KEY
 from service.api.health import health_routes
@@ -70,12 +70,17 @@ def _plain_routes(access: Access) -> list[Route]:
     """The routes that skip FastAPI: it would cost more than what they do."""
     user = recommend.PATH_OF_USER.replace("}", ":path}")
     item = items.PATH.replace("}", ":path}")
+    person = people.PATH.replace("}", ":path}")
+    interests = people.PATH_OF_INTERESTS.replace("}", ":path}")
     return [
         Route(recommend.PATH, recommend.Recommend(access), methods=["POST"]),
         Route(events.PATH, events.Events(access), methods=["POST"]),
         Route(similar.PATH, similar.Similar(access), methods=["POST"]),
         Route(user, recommend.RecommendUser(access), methods=["GET"]),
         Route(item, items.PatchItem(access), methods=["PATCH"]),
+        Route(interests, people.PutInterests(access), methods=["PUT"]),
+        Route(person, people.ForgetUser(access), methods=["DELETE"]),
+        Route(identities.PATH, identities.Link(access), methods=["POST", "DELETE"]),
     ]
 
 

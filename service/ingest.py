@@ -1,17 +1,23 @@
 """The write path: what people did, and what can be bought."""
 
 import asyncio
+import contextlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.actions import EVENT_TYPES
+from service.domain.deadlines import Deadline
 from service.domain.events import Event, EventOutcome
 from service.errors import NotReady, StoreUnavailable
 from service.ports import Clock, Releases, SessionStore, StockStore
 
 ID_CHARS = 256
+POLL_S = 0.05
+"""How often a store that is down is asked again; while the breaker is open it costs nothing."""
+HOPELESS = frozenset({"oom", "auth", "wrongtype", "other"})
+"""Outcomes that waiting does not mend."""
 NOT_IN_IDS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """Control characters (a line feed ends an id in the store) and halves of surrogate pairs."""
 
@@ -81,6 +87,55 @@ def _fault(event: Event) -> str:
     return ""
 
 
+class Patience:
+    """Room for events that wait for a store that is down: bounded in number and in time.
+
+    Nothing is acknowledged before it is stored, so what waits is never lost in silence: its
+    sender waits too, and is told when it was in vain.
+    """
+
+    def __init__(
+        self, wait_s: float, events_max: int, report: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """`report` is told how many events wait, whenever that changes."""
+        self._wait_s, self._events_max = wait_s, events_max
+        self._report = report
+        self._waiting = 0
+
+    async def record(self, store: SessionStore, events: Sequence[Event]) -> list[EventOutcome]:
+        """Stores events, now or as soon as the store is back.
+
+        Raises:
+            StoreUnavailable: it is not back in time, or too many events wait already.
+        """
+        deadline = Deadline.after(self._wait_s)
+        try:
+            return await store.record(events)
+        except StoreUnavailable as error:
+            if not self._may_wait(error, len(events), deadline):
+                raise
+        with self._room(len(events)):
+            while not deadline.has_passed:
+                await asyncio.sleep(min(POLL_S, max(0.0, deadline.left_s)))
+                with contextlib.suppress(StoreUnavailable):
+                    return await store.record(events)
+        return await store.record(events)
+
+    def _may_wait(self, error: StoreUnavailable, n: int, deadline: Deadline) -> bool:
+        has_room = self._waiting + n <= self._events_max
+        return has_room and not deadline.has_passed and error.outcome not in HOPELESS
+
+    @contextlib.contextmanager
+    def _room(self, n: int) -> Iterator[None]:
+        self._waiting += n
+        self._report(self._waiting)
+        try:
+            yield
+        finally:
+            self._waiting -= n
+            self._report(self._waiting)
+
+
 class Ingest:
     """Takes events and stock changes. Sent = accepted + duplicates + rejected, always."""
 
@@ -91,17 +146,19 @@ class Ingest:
         releases: Releases,
         clock: Clock,
         rules: EventRules | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._store, self._stock_store = store, stock_store
         self._releases, self._clock = releases, clock
         self._rules = rules or EventRules()
+        self._patience = patience or Patience(0.0, 0)
 
     async def record(self, events: Sequence[Event]) -> IngestResult:
         """Stores the events that the rules let pass; items that no release knows are kept too.
 
         Raises:
-            StoreUnavailable: perhaps not all is stored. Send everything again: what was stored
-                then counts as a duplicate.
+            StoreUnavailable: not all is known to be stored, even after waiting. Send everything
+                again: what was stored then counts as a duplicate.
         """
         now_s = self._clock()
         outcomes: dict[int, EventOutcome] = {}
@@ -113,7 +170,8 @@ class Ingest:
                 rejected.append(Rejected(index, *verdict))
         taken = [index for index in range(len(events)) if index not in outcomes]
         if taken:
-            stored = await self._store.record([events[index] for index in taken])
+            kept = [events[index] for index in taken]
+            stored = await self._patience.record(self._store, kept)
             outcomes.update(zip(taken, stored, strict=True))
         return IngestResult(tuple(outcomes[index] for index in range(len(events))), tuple(rejected))
 
@@ -147,10 +205,9 @@ async def follow_stock(stock_store: StockStore, releases: Releases, every_s: flo
         try:
             live = releases.live
             stock = await stock_store.read_stock()
-            if live is not told:
-                live.stock.apply(stock)
-            elif stock is not known:
-                live.stock.apply({k: n for k, n in stock.items() if known.get(k) != n})
+            before = {} if live is not told else known
+            if stock is not before:
+                live.stock.apply({k: n for k, n in stock.items() if before.get(k) != n})
             told, known = live, stock
         except (NotReady, StoreUnavailable):  # the next round may do better
             pass

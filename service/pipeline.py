@@ -8,6 +8,7 @@ from service.domain.actions import ACTION_CODES
 from service.domain.arrays import Vector
 from service.domain.candidates import Candidates
 from service.domain.deadlines import Deadline
+from service.domain.identity import NOBODY
 from service.domain.recommendations import Recommendation
 from service.domain.requests import Query, Request, SimilarRequest
 from service.domain.sessions import Segment, Session
@@ -18,7 +19,7 @@ from service.stages.embed import embed
 from service.stages.explore import Explore
 from service.stages.fill import Fill
 from service.stages.filter import Filter
-from service.stages.identify import identify
+from service.stages.identify import Identify
 from service.stages.lookup import Lookup
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
@@ -31,6 +32,7 @@ class Pipeline:
 
     releases: Releases
     clock: Clock
+    identify: Identify
     lookup: Lookup
     segment: Segmenter
     retrieve: Retrieve
@@ -47,17 +49,18 @@ class Pipeline:
         """
         release = self.releases.live  # pinned: one release answers the whole request
         now_s, deadline = self.clock(), Deadline.after(request.timeout_ms / 1000)
-        user, session = None, request.recent_actions  # what to go on with if a part is down
+        person, session = NOBODY, request.recent_actions  # what to go on with if a part is down
         vector, found = None, Candidates.none()
 
         with trace.stage("identify", forgive="identity"):  # ids become one person
-            user = identify(request)
-        with trace.stage("lookup", forgive="session"):  # what this person did lately
-            session = await self.lookup(user, session, deadline)
+            person = self.identify(request)
+        with trace.stage("lookup", forgive="session"):  # what this person did, under all ids
+            person, session = await self.lookup(person, session, deadline, trace)
         with trace.stage("segment"):  # new, sparse, casual, power, guest or stale
             segment = self.segment(request, session, now_s)
             rows = release.catalogue.rows_of(session.item_ids)
-            query = Query(request, user, session, rows, segment, deadline, now_s)
+            visit = session.current(self.segment.gap_s, now_s)
+            query = Query(request, person.user, session, rows, segment, deadline, now_s, visit)
         with trace.stage("embed", forgive="tower"):  # the user tower; None for a new visitor
             vector = embed(query, release)
         with trace.stage("retrieve", forgive="index"):  # nearest items, and own items again

@@ -7,6 +7,7 @@ from typing import Protocol
 from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.candidates import Candidates
 from service.domain.events import Event, EventOutcome
+from service.domain.identity import LinkOutcome
 from service.domain.ladders import Ladder
 from service.domain.requests import Filters, Query
 from service.domain.sessions import Session
@@ -188,11 +189,58 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def read_all(self, users: Sequence[str], timeout_s: float) -> Mapping[str, Session]:
+        """The sessions of several ids in one round trip, by user key; those that could be read.
+
+        Raises:
+            StoreUnavailable: none of them could.
+        """
+        ...
+
     async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
         """Stores events, one atomic and idempotent write per person; STORED or DUPLICATE each.
 
         Raises:
             StoreUnavailable: nothing is known to be stored; sending again is safe.
+        """
+        ...
+
+
+class IdentityStore(Protocol):
+    """Keeps who is who, what people declare, and forgets them; all by user key.
+
+    Every call may be repeated safely, and has to be after an error.
+    """
+
+    async def link(self, account: str, anonymous: str) -> LinkOutcome:
+        """Makes an anonymous id one with an account: LINKED, ALREADY or CONFLICT (another's).
+
+        Raises:
+            StoreUnavailable: not known to be linked.
+        """
+        ...
+
+    async def unlink(self, account: str, anonymous: str) -> LinkOutcome:
+        """Takes them apart again: UNLINKED, or ABSENT when they were not linked.
+
+        Raises:
+            StoreUnavailable: not known to be undone.
+        """
+        ...
+
+    async def set_interests(self, user: str, names: Sequence[str]) -> None:
+        """Replaces the declared interests.
+
+        Raises:
+            StoreUnavailable: not known to be stored.
+        """
+        ...
+
+    async def forget(self, user: str) -> tuple[str, ...]:
+        """Deletes everything kept of a person, under all linked ids; gives these.
+
+        Raises:
+            StoreUnavailable: perhaps not everything is gone.
         """
         ...
 

@@ -30,7 +30,15 @@ from service.errors import SetupInvalid
 
 PREFIX = "SIGHTLINE_"
 DELIMITER = "__"
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
 RELEASE_NAME = r"^[a-z0-9][a-z0-9.-]{0,63}$"
 PLATFORM_NAMES = {"PORT": ("server", "port"), "REDIS_URL": ("redis", "url")}
 """Names that hosting platforms set; used where the SIGHTLINE_ name is not."""
@@ -38,7 +46,7 @@ PLATFORM_NAMES = {"PORT": ("server", "port"), "REDIS_URL": ("redis", "url")}
 
 def _redis_url(url: str) -> str:
     if urlsplit(url).scheme not in REDIS_SCHEMES:
-        raise ValueError("a URL that starts with redis://, rediss:// or unix:// is needed")
+        raise ValueError(f"a URL that starts with {'://, '.join(REDIS_SCHEMES)}:// is needed")
     return url
 
 
@@ -96,6 +104,9 @@ class Redis(Slice):
     write_timeout_ms: float = key(
         200.0, "ms", "Limit for storing events; then the answer is 503.", gt=0, le=10_000
     )
+    write_wait_ms: float = key(
+        2000.0, "ms", "How long events wait for a Redis that is down; then 503.", ge=0, le=60_000
+    )
     pool_size: int = key(32, "connections", "Connections of one process.", ge=1, le=1000)
     pool_wait_ms: float = key(5.0, "ms", "Wait for a free connection.", ge=0, le=1000)
     breaker_failures: int = key(
@@ -121,11 +132,26 @@ class Sessions(Slice):
         90 * 86_400, "s", "Life of a session after its last event.", ge=60, le=5 * 31_536_000
     )
     dedupe_s: int = key(86_400, "s", "How long an event id counts once.", ge=1, le=7 * 86_400)
+    cache_ms: float = key(
+        250.0,
+        "ms",
+        "Age that a session may have for who is read more than four times a second; 0 is off.",
+        ge=0,
+        le=5000,
+    )
     late_after_s: int = key(
         31_536_000, "s", "Events older than this are rejected as late.", ge=60, le=10 * 31_536_000
     )
     future_after_s: int = key(
         300, "s", "Events further ahead than this are rejected as future.", ge=0, le=86_400
+    )
+    gap_s: int = key(1800, "s", "A longer pause than this ends a visit.", ge=60, le=86_400)
+
+    ids_kept: int = key(
+        8, "ids", "Anonymous ids linked to one account; the oldest give way.", ge=1, le=16
+    )
+    links_remembered: int = key(
+        10_000, "people", "Linked people remembered, so that one round trip reads them.", ge=0
     )
 
 
@@ -139,6 +165,9 @@ class PipelineSettings(Slice):
     )
     stale_after_s: int = key(
         90 * 86_400, "s", "A person silent for longer counts as stale.", ge=3600, le=10 * 31_536_000
+    )
+    stale_popular_share: float = key(
+        0.5, "share", "Share of popular items among the candidates of stale people.", ge=0, le=1
     )
     timeout_ms: float = key(
         50.0, "ms", "Time for an answer when the request names none.", ge=2, le=1000
@@ -168,6 +197,9 @@ class Limits(Slice):
     )
     k_max: int = key(500, "items", "Most items in one answer.", ge=1, le=500)
     events_max: int = key(500, "events", "Most events in one call.", ge=1, le=500)
+    events_waiting: int = key(
+        5000, "events", "Most events that wait for Redis; more are refused at once.", ge=0
+    )
     id_chars: int = key(256, "characters", "Longest id.", ge=1, le=256)
     excluded_max: int = key(500, "items", "Most excluded items.", ge=0, le=500)
     recent_actions_max: int = key(50, "actions", "Most actions brought along.", ge=0, le=50)

@@ -3,18 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from service.errors import ReleaseRefused, StoreUnavailable
+from service.errors import NotReady, ReleaseRefused, StoreUnavailable
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
-from service.ingest import EventRules, Ingest, apply_stock, follow_stock
+from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
 from service.monitoring.metrics import Metrics
+from service.people import People
 from service.pipeline import Pipeline
-from service.ports import Clock, Releases, Rule, SessionStore
+from service.ports import Clock, Release, Releases, Rule, SessionStore
 from service.releases.manager import ReleaseManager
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
@@ -28,15 +29,21 @@ from service.stages.diversify import Diversify
 from service.stages.explore import Explore
 from service.stages.fill import Fill
 from service.stages.filter import Filter
+from service.stages.identify import Identify
 from service.stages.lookup import Lookup
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
+from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient, RedisOptions
+from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
-from service.stores.embedded import embedded_redis
+from service.stores.embedded import embedded_redis, running_redis
+from service.stores.identities import RedisIdentities
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
 
+BACKFILL_TIMEOUT_S = 5.0
+"""A backfill may wait for a busy Redis; nobody waits for the backfill."""
 STOCK_POLL_S = 0.5
 """How often stock changes of other processes are looked for; they have to bite within a second."""
 
@@ -47,9 +54,10 @@ class Parts:
 
     settings: Settings
     releases: ReleaseManager
-    redis: RedisClient
+    redis: RedisClient | RedisCluster
     pipeline: Pipeline
     ingest: Ingest
+    people: People
     metrics: Metrics
     clock: Clock
 
@@ -66,17 +74,51 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     releases = _releases(settings, metrics)
     async with AsyncExitStack() as stack:
         url = stack.enter_context(_redis_url(settings.redis))
-        client = RedisClient(_options(settings.redis, url), metrics)
-        redis = await stack.enter_async_context(client)
-        sessions = RedisSessions(redis, _keep(settings.sessions), clock)
+        redis = open_client(_options(settings.redis, url), metrics)
+        await stack.enter_async_context(redis)
+        stored = RedisSessions(redis, _keep(settings.sessions), clock)
+        sessions = _cached(stored, settings.sessions.cache_ms / 1000)
         stock = RedisStock(redis)
-        ingest = Ingest(sessions, stock, releases, clock, _event_rules(settings.sessions))
+        ingest = Ingest(
+            *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
+            patience=make_patience(settings, metrics),
+        )
+        people = People(_identities(redis, stored, settings, _dropping(sessions)))
         with contextlib.suppress(StoreUnavailable):  # sold out before the first answer
             apply_stock(releases, await stock.read_stock())
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
         pipeline = make_pipeline(settings, releases, sessions, clock)
-        yield Parts(settings, releases, redis, pipeline, ingest, metrics, clock)
+        yield Parts(settings, releases, redis, pipeline, ingest, people, metrics, clock)
+
+
+@asynccontextmanager
+async def open_ingest(
+    settings: Settings, late_after_s: float, wait_s: float
+) -> AsyncIterator[Ingest]:
+    """The write path alone, without a release, for backfills: patient, and open to old events.
+
+    Writes to the private Redis of a running service if there is one.
+
+    Raises:
+        SetupInvalid: no Redis to write to.
+    """
+    clock = time.time
+    rules = EventRules(late_after_s, settings.sessions.future_after_s)
+    with _redis_url(settings.redis, shared=True) as url:
+        options = replace(_options(settings.redis, url), write_timeout_s=BACKFILL_TIMEOUT_S)
+        async with open_client(options) as redis:
+            sessions = RedisSessions(redis, _keep(settings.sessions), clock)
+            patience = Patience(wait_s, settings.limits.events_waiting)
+            yield Ingest(sessions, RedisStock(redis), NoRelease(), clock, rules, patience)
+
+
+class NoRelease:
+    """`service.ports.Releases` where none is live."""
+
+    @property
+    def live(self) -> Release:
+        raise NotReady("no release is loaded")
 
 
 def make_pipeline(
@@ -84,15 +126,18 @@ def make_pipeline(
 ) -> Pipeline:
     """The read path with the stages, rules and rungs of these settings."""
     its = settings.pipeline
-    rules = Filter(_rules(its))
+    rules, popular = Filter(_rules(its)), Popular()
+    identify = Identify(settings.sessions.links_remembered)
+    gap_s = settings.sessions.gap_s
     return Pipeline(
         releases=releases,
         clock=clock,
-        lookup=Lookup(sessions, settings.redis.read_timeout_ms / 1000),
-        segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s),
-        retrieve=Retrieve(its.overfetch),
+        identify=identify,
+        lookup=Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify),
+        segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
+        retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
         filter=rules,
-        fill=Fill((Content(), Trending(), Popular()), rules),
+        fill=Fill((Content(), Trending(), popular), rules),
         explore=Explore(its.explore_share),
         diversify=Diversify(its.category_share, its.seller_top10, its.again_share),
     )
@@ -121,9 +166,10 @@ def _releases(settings: Settings, metrics: Metrics) -> ReleaseManager:
 
 
 @contextlib.contextmanager
-def _redis_url(settings: Redis) -> Iterator[str]:
-    if settings.url is not None:
-        yield settings.url
+def _redis_url(settings: Redis, shared: bool = False) -> Iterator[str]:
+    url = settings.url or (running_redis(settings.var_dir) if shared else None)
+    if url is not None:
+        yield url
         return
     with embedded_redis(settings.var_dir) as url:
         yield url
@@ -152,6 +198,31 @@ def _keep(settings: Sessions) -> Keep:
         ttl_s=settings.ttl_s,
         dedupe_s=settings.dedupe_s,
     )
+
+
+def make_patience(settings: Settings, metrics: Metrics) -> Patience:
+    """How events wait for Redis."""
+    wait_s = settings.redis.write_wait_ms / 1000
+    return Patience(wait_s, settings.limits.events_waiting, metrics.events_waiting)
+
+
+def _identities(
+    redis: RedisClient | RedisCluster,
+    sessions: RedisSessions,
+    settings: Settings,
+    changed: Callable[[Iterable[str]], None],
+) -> RedisIdentities:
+    its = settings.sessions
+    return RedisIdentities(redis, sessions, its.ids_kept, its.ttl_s, changed)
+
+
+def _dropping(sessions: SessionStore) -> Callable[[Iterable[str]], None]:
+    """Makes a cache forget people; nothing, where there is none."""
+    return sessions.drop if isinstance(sessions, CachedSessions) else lambda _: None
+
+
+def _cached(stored: SessionStore, cache_s: float) -> SessionStore:
+    return CachedSessions(stored, cache_s) if cache_s else stored
 
 
 def _event_rules(settings: Sessions) -> EventRules:

@@ -9,6 +9,7 @@ import numpy as np
 
 from service.domain.actions import ACTION_CODES, IMPRESSION
 from service.domain.events import Event, EventOutcome
+from service.domain.identity import LinkOutcome
 from service.domain.items import item_hash
 from service.domain.sessions import EMPTY_SESSION, Marks, Session
 from service.errors import StoreUnavailable
@@ -28,6 +29,9 @@ class Person:
     purchased: dict[str, int] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     n_interactions: int = 0
+    interests: tuple[str, ...] = ()
+    links: list[str] = field(default_factory=list)
+    """For an account its anonymous ids, for an anonymous id its account."""
 
 
 class FakeSessions:
@@ -42,9 +46,10 @@ class FakeSessions:
         self.keep = keep or Keep()
         self.people: dict[str, Person] = {}
         self.down: str | None = None
+        self.unreadable: set[str] = set()
 
     async def read(self, user: str, timeout_s: float) -> Session:
-        self._check()
+        self.check()
         person = self.people.get(user)
         if person is None:
             return EMPTY_SESSION
@@ -55,17 +60,34 @@ class FakeSessions:
             n_interactions=person.n_interactions,
             purchased=_marks(person.purchased),
             seen=_marks(person.seen),
+            interests=person.interests,
+            links=self._links(user, person),
         )
 
+    async def read_all(self, users: Sequence[str], timeout_s: float) -> dict[str, Session]:
+        found = {
+            user: await self.read(user, timeout_s) for user in users if user not in self.unreadable
+        }
+        if not found:
+            raise StoreUnavailable("timeout")
+        return found
+
     async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
-        self._check()
+        self.check()
         outcomes = [EventOutcome.DUPLICATE] * len(events)
         for position in sorted(range(len(events)), key=lambda i: events[i].at_s):
             if self._store(events[position]):
                 outcomes[position] = EventOutcome.STORED
         return outcomes
 
-    def _check(self) -> None:
+    def _links(self, user: str, person: Person) -> tuple[str, ...]:
+        """An anonymous id is told of the others of its account."""
+        if user.startswith("u:") or not person.links:
+            return tuple(person.links)
+        account = self.people.get(person.links[0], Person())
+        return (*person.links, *(one for one in account.links if one != user))
+
+    def check(self) -> None:
         if self.down is not None:
             raise StoreUnavailable(self.down)
 
@@ -98,6 +120,49 @@ class FakeSessions:
         person.actions.append((at_ms, event.event_type, event.item_id))
         person.actions.sort(key=lambda action: action[0])  # stable
         del person.actions[: -self.keep.actions]
+
+
+class FakeIdentities:
+    """`service.ports.IdentityStore` beside a `FakeSessions`."""
+
+    def __init__(self, sessions: FakeSessions, ids_kept: int = 8) -> None:
+        self.sessions = sessions
+        self.ids_kept = ids_kept
+
+    async def link(self, account: str, anonymous: str) -> LinkOutcome:
+        its, other = self._person(account), self._person(anonymous)
+        holder = other.links[0] if other.links else account
+        if holder != account and anonymous in self._person(holder).links:
+            return LinkOutcome.CONFLICT
+        if other.links == [account] and anonymous in its.links:
+            return LinkOutcome.ALREADY
+        its.links = [one for one in its.links if one != anonymous] + [anonymous]
+        other.links = [account]
+        for dropped in its.links[: -self.ids_kept]:
+            self._person(dropped).links = []
+        del its.links[: -self.ids_kept]
+        return LinkOutcome.LINKED
+
+    async def unlink(self, account: str, anonymous: str) -> LinkOutcome:
+        its, other = self._person(account), self._person(anonymous)
+        if other.links != [account]:
+            return LinkOutcome.ABSENT
+        other.links = []
+        its.links.remove(anonymous)
+        return LinkOutcome.UNLINKED
+
+    async def set_interests(self, user: str, names: Sequence[str]) -> None:
+        self._person(user).interests = tuple(names)
+
+    async def forget(self, user: str) -> tuple[str, ...]:
+        gone = (user, *self._person(user).links)
+        for one in gone:
+            self.sessions.people.pop(one, None)
+        return gone
+
+    def _person(self, user: str) -> Person:
+        self.sessions.check()
+        return self.sessions.people.setdefault(user, Person())
 
 
 class FakeStock:

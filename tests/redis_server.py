@@ -39,6 +39,11 @@ class RedisServer:
         self.process = spawn(["--port", str(self.port), *where, *data, *self.arguments])
         assert wait_for(self._is_up, 10.0), "redis-server did not start"
 
+    def start_bare(self) -> None:
+        """With nothing but its own arguments, as a Sentinel is started."""
+        self.process = spawn(self.arguments)
+        assert wait_for(self._is_up, 10.0), "redis-server did not start"
+
     def stop(self) -> None:
         """Ends it in order; does nothing when it does not run."""
         if self.process is not None:

@@ -59,6 +59,7 @@ class Signal(Answer):
 
     actions: int = Field(ge=0, description="Actions that the vector was made from.")
     age_s: float | None = Field(ge=0, description="Seconds since the newest action.")
+    session_actions: int = Field(ge=0, description="Actions of the visit that goes on now.")
 
 
 class ListAnswer(Answer):
@@ -102,6 +103,28 @@ class ItemAnswer(Answer):
     item_id: str
     stock: int
     is_known: bool
+
+
+class InterestsAnswer(Answer):
+    """What was taken over, as categories; and what the live release does not know."""
+
+    user_id: str
+    interests: list[str]
+    unknown: list[str]
+
+
+class ForgetAnswer(Answer):
+    """How many ids, linked ones included, nothing is kept of any more."""
+
+    user_id: str
+    ids_forgotten: int = Field(ge=1)
+
+
+class LinkAnswer(Answer):
+    """What became of each anonymous id."""
+
+    user_id: str
+    outcomes: dict[str, Literal["linked", "already", "unlinked", "absent"]]
 
 
 class ReleaseAnswer(Answer):

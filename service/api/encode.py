@@ -24,7 +24,11 @@ def encode_answer(answer: Recommendation, trace: Trace, explain: bool) -> bytes:
         "segment": answer.segment,
         "degraded": {"is_degraded": bool(trace.degraded), "reasons": trace.degraded},
         "versions": {"release": answer.release, "embedding": answer.embedding_version},
-        "signal": {"actions": answer.signal_actions, "age_s": _rounded(answer.signal_age_s)},
+        "signal": {
+            "actions": answer.signal_actions,
+            "age_s": _rounded(answer.signal_age_s),
+            "session_actions": answer.session_actions,
+        },
         "rules": trace.removed,
         "missing_ids": answer.missing_ids,
         "timing_ms": _timing(trace),

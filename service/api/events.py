@@ -15,10 +15,10 @@ from service.api.problems import InvalidFields
 from service.api.schemas import EventBody, EventsEnvelope
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import Event, EventOutcome
+from service.domain.identity import user_key
 from service.errors import StoreUnavailable
 from service.ingest import IngestResult
 from service.monitoring.metrics import Metrics
-from service.stages.identify import user_key
 from service.wiring import Parts
 
 PATH = "/v1/events"

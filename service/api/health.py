@@ -22,7 +22,7 @@ def health_routes(access: Access) -> APIRouter:
 
     async def ready() -> Response:
         """A release is live. The state of Redis is told and never changes the status."""
-        redis = "up" if access.parts.redis.breaker.is_closed else "down"
+        redis = "up" if access.parts.redis.is_up else "down"
         try:
             release = access.parts.releases.live
         except NotReady as error:

@@ -9,10 +9,26 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from service.api import events, items, recommend, similar
-from service.api.answers import EventsAnswer, ItemAnswer, ListAnswer, ProblemAnswer
+from service.api import events, identities, items, people, recommend, similar
+from service.api.answers import (
+    EventsAnswer,
+    ForgetAnswer,
+    InterestsAnswer,
+    ItemAnswer,
+    LinkAnswer,
+    ListAnswer,
+    ProblemAnswer,
+)
 from service.api.problems import PROBLEMS
-from service.api.schemas import EventsBody, ItemPatch, RecommendBody, RecommendQuery, SimilarBody
+from service.api.schemas import (
+    EventsBody,
+    InterestsBody,
+    ItemPatch,
+    LinkBody,
+    RecommendBody,
+    RecommendQuery,
+    SimilarBody,
+)
 
 REF = "#/components/schemas/{model}"
 DESCRIPTION = """Candidates for people, items like items, events in.
@@ -24,6 +40,7 @@ Refs = Mapping[Any, dict[str, Any]]
 """Schema references by model."""
 BODY_ERRORS = (400, 408, 413, 414, 415, 422, 431, 503)
 QUERY_ERRORS = (414, 422, 431, 503)
+LINK_ERRORS = (400, 408, 409, *BODY_ERRORS[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,20 @@ OPERATIONS = (
     Operation(*(events.PATH, "post", "Store events", "events", EventsAnswer, EventsBody)),
     Operation(
         *(items.PATH, "patch", "Change the stock of an item", "items", ItemAnswer, ItemPatch)
+    ),
+    Operation(
+        *(people.PATH_OF_INTERESTS, "put", "Declare interests", "people", InterestsAnswer),
+        body=InterestsBody,
+    ),
+    Operation(
+        *(people.PATH, "delete", "Forget a person", "people", ForgetAnswer), errors=QUERY_ERRORS
+    ),
+    Operation(
+        *(identities.PATH, "post", "Make ids one person", "people", LinkAnswer, LinkBody),
+        errors=LINK_ERRORS,
+    ),
+    Operation(
+        *(identities.PATH, "delete", "Take them apart again", "people", LinkAnswer, LinkBody)
     ),
 )
 
@@ -131,7 +162,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     """Path and query parameters, and the headers that every plain route reads."""
     parameters: list[dict[str, Any]] = []
     schema = operation.query.model_json_schema() if operation.query else {"properties": {}}
-    in_path = operation.path.partition("{")[2].rstrip("}")
+    in_path = operation.path.partition("{")[2].partition("}")[0]
     if in_path and in_path not in schema["properties"]:
         parameters.append(_parameter(in_path, "path", {"type": "string"}))
     for name, its in schema["properties"].items():

@@ -1,6 +1,6 @@
 """The one table from errors to HTTP: status, type and title; RFC 9457 documents made from it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -53,6 +53,14 @@ class UnsupportedMediaType(BadRequest):
     """The body is not plain JSON."""
 
 
+class LinkConflict(BadRequest):
+    """Ids in these fields are linked to another account, which is not named."""
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        super().__init__("unlink there first, or let it be; the other ids of the call are linked")
+        self.errors = tuple((field, "is linked to another account") for field in fields)
+
+
 class HeadersTooLarge(BadRequest):
     """The headers are above the limit."""
 
@@ -92,6 +100,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     NotFound: Problem(404, "not-found", "Not found", "not_found"),
     MethodNotAllowed: Problem(405, "method-not-allowed", "Method not allowed", "method"),
     BodyTimeout: Problem(408, "body-timeout", "The body did not arrive in time", "timeout"),
+    LinkConflict: Problem(409, "link-conflict", "Linked to another account", "conflict"),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", "body_size"),
     UriTooLong: Problem(414, "uri-too-long", "Path and query are too long", "uri_size"),
     UnsupportedMediaType: Problem(
@@ -157,7 +166,7 @@ def headers_of(error: Exception) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def _fields(error: Exception) -> tuple[tuple[str, str], ...]:
-    if isinstance(error, InvalidFields):
+    if isinstance(error, InvalidFields | LinkConflict):
         return error.errors[:ERRORS_SHOWN]
     return ((error.field, error.detail),) if isinstance(error, InvalidField) else ()
 

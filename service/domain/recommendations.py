@@ -16,6 +16,7 @@ class Recommendation:
         reasons: short codes per item, same order (why it is here).
         signal_actions: actions that the vector was made from.
         signal_age_s: seconds since the newest of them, None without any.
+        session_actions: actions of the visit that goes on now.
         missing_ids: ids in the request that the catalogue does not know.
     """
 
@@ -29,4 +30,5 @@ class Recommendation:
     embedding_version: str
     signal_actions: int = 0
     signal_age_s: float | None = None
+    session_actions: int = 0
     missing_ids: tuple[str, ...] = ()

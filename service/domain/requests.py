@@ -78,6 +78,7 @@ class Query:
         user: key of the person, None when the request names nobody.
         rows: catalogue rows of the session's actions, int64 [n]; -1 where unknown.
         now_s: epoch seconds at which the request arrived.
+        session_actions: actions of the visit that goes on now.
     """
 
     request: Request
@@ -87,3 +88,4 @@ class Query:
     segment: Segment
     deadline: Deadline
     now_s: float
+    session_actions: int = 0

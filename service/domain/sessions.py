@@ -46,6 +46,8 @@ class Session:
         interests: declared category names.
         purchased: items bought, with the time of the last purchase.
         seen: items shown or opened, with the last time.
+        links: user keys that belong to the same person, as the store has them
+            (`service.domain.identity.person_of` tells which of them hold).
     """
 
     item_ids: tuple[str, ...] = ()
@@ -55,6 +57,7 @@ class Session:
     interests: tuple[str, ...] = ()
     purchased: Marks = field(default_factory=Marks)
     seen: Marks = field(default_factory=Marks)
+    links: tuple[str, ...] = ()
 
     @property
     def is_negative(self) -> Mask:
@@ -64,6 +67,15 @@ class Session:
     def age_s(self, now_s: float) -> float | None:
         """Seconds since the newest action, never negative; None without any."""
         return max(0.0, now_s - float(self.at_s[-1])) if len(self.item_ids) else None
+
+    def current(self, gap_s: float, now_s: float) -> int:
+        """Actions of the visit that goes on now: back to the first pause longer than `gap_s`."""
+        later_s, n = now_s, 0
+        for at_s in reversed(self.at_s.tolist()):
+            if later_s - at_s > gap_s:
+                break
+            later_s, n = at_s, n + 1
+        return n
 
 
 EMPTY_SESSION = Session()

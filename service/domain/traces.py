@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from service.domain.identity import NOBODY, Person
+
 
 @dataclass(slots=True)
 class StageRecord:
@@ -25,6 +27,7 @@ class Trace:
         degraded: reasons why the answer is less than it could be, in order, each once.
         removed: how many candidates each rule removed.
         notes: facts for `explain`, by name; JSON values only.
+        person: whose history the answer was made from.
     """
 
     request_id: str
@@ -33,6 +36,7 @@ class Trace:
     removed: dict[str, int] = field(default_factory=dict)
     notes: dict[str, object] = field(default_factory=dict)
     started_s: float = field(default_factory=time.perf_counter)
+    person: Person = NOBODY
 
     def stage(self, name: str, forgive: str | None = None) -> "StageTimer":
         """Times a `with` block.

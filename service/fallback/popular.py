@@ -6,27 +6,31 @@ import numpy as np
 
 from service.domain.arrays import Rows
 from service.domain.candidates import Candidates
-from service.domain.ladders import ALL, country_scope
+from service.domain.ladders import ALL, category_scope, country_scope
 from service.domain.requests import Query
 from service.domain.sources import Source
+from service.fallback.trending import interleave
 from service.ports import Release
+
+SOURCE = Source.POPULAR
 
 
 @dataclass(frozen=True, slots=True)
 class Popular:
-    """The country's list, then everybody's; under attribute filters, the allowed items by count."""
+    """The lists of declared interests, the country's, everybody's; under filters, by count."""
 
     name: str = "popular"
 
     def propose(self, query: Query, release: Release, n: int) -> Candidates:
         if not query.request.filters.is_empty:
-            return Candidates.of(_allowed(query, release)[:n], None, Source.POPULAR)
-        everybody = Candidates.of(release.ladder.popular_in(ALL), None, Source.POPULAR)
-        country = query.request.context.get("country")
-        if country is None:
-            return everybody.head(n)
-        local = release.ladder.popular_in(country_scope(country))
-        return Candidates.of(local, None, Source.POPULAR).then(everybody).head(n)
+            return Candidates.of(_allowed(query, release)[:n], None, SOURCE)
+        ladder, country = release.ladder, query.request.context.get("country")
+        liked = [ladder.popular_in(category_scope(name)) for name in query.session.interests]
+        found = Candidates.of(interleave([rows for rows in liked if len(rows)]), None, SOURCE)
+        if country is not None:
+            local = ladder.popular_in(country_scope(country))
+            found = found.then(Candidates.of(local, None, SOURCE))
+        return found.then(Candidates.of(ladder.popular_in(ALL), None, SOURCE)).head(n)
 
 
 def _allowed(query: Query, release: Release) -> Rows:

@@ -2,6 +2,7 @@
 
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import EventOutcome
+from service.domain.identity import LinkOutcome
 from service.domain.sessions import Segment
 from service.domain.sources import SOURCE_WORDS
 from service.monitoring.spec import (
@@ -37,9 +38,29 @@ SIGNAL = (
     Spec(
         "counter",
         "retrieval_identity_total",
-        "Lists by how the person was named: user id, only an anonymous id, not at all.",
-        "resolved falling: the login state no longer reaches us.",
+        "Lists by who asked: an account (named, or linked), an unlinked anonymous id, nobody.",
+        "resolved falling: the login state, or the links, no longer reach us.",
         {"result": ("resolved", "anonymous", "none")},
+    ),
+    Spec(
+        "histogram",
+        "retrieval_identity_ids",
+        "Ids whose histories made up one person.",
+        "Falling to 1: links are no longer made. At the limit: raise sessions.ids_kept.",
+        buckets=(1, 2, 3, 4, 6, 9, 17),
+    ),
+    Spec(
+        "counter",
+        "retrieval_identity_fragmented_total",
+        "Lists made without the history of some linked id.",
+        "Redis is slow, or a node of the cluster is down.",
+    ),
+    Spec(
+        "counter",
+        "retrieval_identity_links_total",
+        "Links asked for or undone, by what became of them.",
+        "conflict rising: devices that several people use, or a caller that mixes up ids.",
+        {"outcome": tuple(LinkOutcome)},
     ),
     Spec(
         "counter",
@@ -54,6 +75,13 @@ SIGNAL = (
         "Time from an event to its storage.",
         "Minutes: senders batch or queue too long for live signals.",
         buckets=AGE_BUCKETS,
+    ),
+    Spec(
+        "gauge",
+        "retrieval_events_waiting",
+        "Events that wait for Redis to come back.",
+        "At limits.events_waiting: more are refused with 503.",
+        mode="livesum",
     ),
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
+from service.domain.identity import Person
 from service.domain.recommendations import Recommendation
 from service.domain.requests import Request
 from service.domain.traces import Trace
@@ -106,6 +107,10 @@ class Metrics:
         self._age = families.histograms("retrieval_feature_age_seconds")["session"]
         self._fill = families.histograms("retrieval_feature_fill_ratio")
         self._identity = families.counters("retrieval_identity_total")
+        self._identity_ids = families.histogram("retrieval_identity_ids")
+        self._fragmented = families.counter("retrieval_identity_fragmented_total")
+        self._links = families.counters("retrieval_identity_links_total")
+        self._waiting = families.gauge("retrieval_events_waiting")
         self._events = families.counters("retrieval_events_total")
         self._event_lag = families.histogram("retrieval_event_lag_seconds")
 
@@ -118,7 +123,20 @@ class Metrics:
         self._fill[answer.segment].observe(answer.signal_actions / release.history_length)
         if answer.signal_age_s is not None:
             self._age.observe(answer.signal_age_s)
-        self._identity[(_identity(request),)].inc()
+        self._identified(request, trace.person)
+
+    def _identified(self, request: Request, person: Person) -> None:
+        self._identity[(_identity(request, person),)].inc()
+        if person.ids:
+            self._identity_ids.observe(len(person.ids))
+        if person.unread:
+            self._fragmented.inc()
+
+    def link(self, outcome: str) -> None:
+        self._links[(outcome,)].inc()
+
+    def events_waiting(self, n: int) -> None:
+        self._waiting.set(n)
 
     def listed(self, trace: Trace, answer: Recommendation, release: Release) -> None:
         """Counts stages and items of any list."""
@@ -207,8 +225,8 @@ def _reason(outcome: str) -> str:
     return outcome if outcome in ("timeout", "exception") else "unavailable"
 
 
-def _identity(request: Request) -> str:
-    if request.user_id is not None:
+def _identity(request: Request, person: Person) -> str:
+    if request.user_id is not None or person.is_account:
         return "resolved"
     return "none" if request.anonymous_id is None else "anonymous"
 

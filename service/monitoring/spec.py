@@ -17,13 +17,16 @@ ROUTES = (
     "/v1/similar",
     "/v1/events",
     "/v1/items/{item_id}",
+    "/v1/users/{user_id}",
+    "/v1/users/{user_id}/interests",
+    "/v1/identities/link",
     "/v1/releases",
     UNMATCHED,
 )
 """Routes that are counted; health, documentation and scrapes are not, they would drown the rest."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
 CODES = (
-    *("200", "400", "404", "405", "408", "413", "414", "415", "422", "431", "499"),
+    *("200", "400", "404", "405", "408", "409", "413", "414", "415", "422", "431", "499"),
     *("500", "503", OTHER),
 )
 STAGES = (
@@ -36,7 +39,7 @@ DEGRADED = (
 )
 INVALID_VECTORS = ("nan", "inf", "zero", "norm", "dim")
 RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", OTHER)
-REDIS_OPS = ("read", "record", "stock_read", "stock_write", "health", OTHER)
+REDIS_OPS = ("read", "record", "identity", "stock_read", "stock_write", "health", OTHER)
 REDIS_OUTCOMES = (
     *("ok", "miss", "timeout", "refused", "pool_exhausted", "wrongtype", "corrupt", "readonly"),
     *("oom", "moved", "auth", "circuit_open", OTHER),
@@ -46,7 +49,7 @@ REFUSALS = (
     *("golden", "recall", "name"),
 )
 REJECTIONS = (
-    *("malformed", "field", "not_found", "method", "timeout", "body_size", "uri_size"),
+    *("malformed", "field", "not_found", "method", "timeout", "conflict", "body_size", "uri_size"),
     *("media_type", "header_size", OTHER),
 )
 

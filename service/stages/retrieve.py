@@ -7,9 +7,10 @@ import numpy as np
 from service.domain.arrays import Rows, Scores, Vector
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
+from service.domain.sessions import Segment
 from service.domain.sources import Source
 from service.errors import IndexUnavailable
-from service.ports import Release
+from service.ports import Release, Rung
 
 FEWEST = 100
 """Nearest items fetched at least: below this a larger search costs next to nothing."""
@@ -17,9 +18,16 @@ FEWEST = 100
 
 @dataclass(frozen=True, slots=True)
 class Retrieve:
-    """Fetches `overfetch` times what was asked for, so that rules do not leave the list short."""
+    """Fetches `overfetch` times what was asked for, so that rules do not leave the list short.
+
+    Attributes:
+        popular: what an old signal is blended with; None leaves it as it is.
+        stale_share: share of popular items among the candidates of a stale person.
+    """
 
     overfetch: float
+    popular: Rung | None = None
+    stale_share: float = 0.0
 
     def __call__(self, vector: Vector | None, query: Query, release: Release) -> Candidates:
         """Candidates of `ann` and `again`, best first; none without a vector.
@@ -27,11 +35,27 @@ class Retrieve:
         Raises:
             IndexUnavailable: the index failed, or no time is left to ask it.
         """
-        near = self.nearest(vector, query, release)
-        if vector is None or not release.has_repeats:
-            return near
-        own = own_items(vector, query, release)
-        return own.then(near).by_score() if len(own) else near
+        found = self.nearest(vector, query, release)
+        if vector is not None and release.has_repeats:
+            own = own_items(vector, query, release)
+            found = own.then(found).by_score() if len(own) else found
+        if query.segment is Segment.STALE and len(found) and not query.request.strict:
+            return self._blended(found, query, release)
+        return found
+
+    def _blended(self, found: Candidates, query: Query, release: Release) -> Candidates:
+        """Old signals are half right: every so often a place goes to what is popular now."""
+        if self.popular is None or not 0.0 < self.stale_share < 1.0:
+            return found
+        popular = self.popular.propose(query, release, len(found))
+        both = found.then(popular)
+        near = (np.arange(len(found)) + 0.5) / (1.0 - self.stale_share)
+        liked = (np.arange(len(popular)) + 0.5) / self.stale_share
+        place = dict(zip(popular.rows.tolist(), liked.tolist(), strict=True))
+        for row, own in zip(found.rows.tolist(), near.tolist(), strict=True):
+            place[row] = min(own, place.get(row, own))  # in both: the better place
+        places = np.array([place[row] for row in both.rows.tolist()])
+        return both.take(np.argsort(places, kind="stable"))
 
     def nearest(self, vector: Vector | None, query: Query, release: Release) -> Candidates:
         """Candidates of `ann` alone.

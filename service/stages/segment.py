@@ -14,11 +14,13 @@ class Segmenter:
         sparse_below: fewer actions than this are sparse.
         power_from: this many actions or more are power.
         stale_after_s: a newest action older than this is stale.
+        gap_s: a longer pause than this ends a visit.
     """
 
     sparse_below: int
     power_from: int
     stale_after_s: float
+    gap_s: float = 1800.0
 
     def __call__(self, request: Request, session: Session, now_s: float) -> Segment:
         age_s = session.age_s(now_s)

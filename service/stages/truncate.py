@@ -47,6 +47,7 @@ def truncate(
         embedding_version=release.embedding_version,
         signal_actions=min(len(known), release.history_length),
         signal_age_s=session.age_s(query.now_s),
+        session_actions=query.session_actions,
         missing_ids=_missing(query, release),
     )
 

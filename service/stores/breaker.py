@@ -15,11 +15,11 @@ class State(StrEnum):
 
 
 class Breaker:
-    """Opens after some failures in a row; pauses of 1, 2, 4 … seconds, each ±20 %.
+    """Opens after some failures in a row, and lets nothing through but one probe per pause.
 
-    While open it lets nothing through but one probe per pause. The pauses start again from the
-    shortest only when the server was well for as long as the longest pause, so a server that
-    flaps every second is left alone too.
+    The pause is a second, ±20 %, as long as a server is down: a probe costs nobody anything, and
+    an outage ends soon after it is over. A server that comes back only to fail again gets pauses
+    of 2, 4, 8 … seconds; the shortest one again when it was well for as long as the longest.
     """
 
     JITTER = 0.2
@@ -35,7 +35,7 @@ class Breaker:
         self._threshold, self._open_s, self._open_max_s = failures, open_s, open_max_s
         self._on_change, self._clock = on_change, clock
         self._failures = 0
-        self._pauses = 0
+        self._pauses = -1
         self._closed_at_s = clock()
         self._probe_at_s = 0.0
         self.state = State.CLOSED
@@ -69,10 +69,10 @@ class Breaker:
 
     def trip(self) -> None:
         """Opens at once."""
-        if self.is_closed and self._clock() - self._closed_at_s >= self._open_max_s:
-            self._pauses = 0
+        if self.is_closed:
+            was_well = self._clock() - self._closed_at_s >= self._open_max_s
+            self._pauses = 0 if was_well else self._pauses + 1
         pause_s = min(self._open_s * 2.0 ** min(self._pauses, 30), self._open_max_s)
-        self._pauses += 1
         spread = 1.0 + random.uniform(-self.JITTER, self.JITTER)
         self._probe_at_s = self._clock() + pause_s * spread
         self._change(State.OPEN)

@@ -8,30 +8,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
-from service.errors import SetupInvalid, StoreUnavailable
+from service.errors import StoreUnavailable
 from service.stores.breaker import Breaker
-from service.stores.connections import CONNECTIONS
 from service.stores.outcomes import NoMetrics, StoreMetrics, classify
+from service.stores.places import Place
+from service.stores.pools import Bounds, master_finder, open_pool
 
 log = logging.getLogger(__name__)
 Reply = TypeVar("Reply")
 WRITE_POOL_SIZE = 8
+LOOK_S = 1.0
+"""While the breaker is open, Sentinels are asked this often whether another master was chosen."""
 LATE_LOOP_S = 0.005
 """A timeout that is noticed later than this was caused by a busy event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisOptions:
-    """How to reach Redis, and how long to wait for it; seconds.
-
-    The library's own defaults are fatal on a read path: ten retries and 5 s timeouts made one
-    call to a hung server last 59 s.
-    """
+    """How to reach Redis (`service.stores.places` reads the URL), and how long to wait; seconds."""
 
     url: str
     connect_timeout_s: float = 0.020
@@ -44,15 +38,46 @@ class RedisOptions:
     breaker_open_s: float = 1.0
     breaker_open_max_s: float = 30.0
 
+    @property
+    def for_reads(self) -> Bounds:
+        wait_s, reply_s = self.pool_wait_s, self.socket_timeout_s
+        return Bounds(self.pool_size, wait_s, self.connect_timeout_s, reply_s)
+
+    @property
+    def for_writes(self) -> Bounds:
+        wait_s = reply_s = self.write_timeout_s
+        return Bounds(WRITE_POOL_SIZE, wait_s, self.connect_timeout_s, reply_s)
+
+    @property
+    def for_health(self) -> Bounds:
+        """Asking Sentinels, or a node for the map of its cluster."""
+        return Bounds(2, self.socket_timeout_s, self.connect_timeout_s, self.socket_timeout_s)
+
 
 class RedisClient:
-    """Two bounded pools, so that a flood of writes cannot starve reads, and one breaker.
+    """One server: two bounded pools, so that writes cannot starve reads, and one breaker.
 
-    While the breaker is open a background task sends one PING per pause; no request ever pays
-    for finding out that the server is still down.
+    With Sentinels it is the server that they name as master whenever a connection is opened.
+    While the breaker is open a background task sends one PING per pause; no request ever pays for
+    finding out that the server is still down.
     """
 
-    def __init__(self, options: RedisOptions, metrics: StoreMetrics | None = None) -> None:
+    def __init__(
+        self,
+        options: RedisOptions,
+        metrics: StoreMetrics | None = None,
+        place: Place | None = None,
+    ) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            options: bounds, and the URL.
+            metrics: what is told of every operation.
+            place: instead of what the URL says.
+
+        Raises:
+            SetupInvalid: the URL cannot be read.
+        """
         self.options = options
         self.metrics = metrics or NoMetrics()
         self.breaker = Breaker(
@@ -61,19 +86,17 @@ class RedisClient:
             options.breaker_open_max_s,
             self.metrics.breaker,
         )
-        self.reads = _client(
-            options, options.pool_size, options.pool_wait_s, options.socket_timeout_s
-        )
-        self.writes = _client(
-            options, WRITE_POOL_SIZE, options.write_timeout_s, options.write_timeout_s
-        )
+        place = place or Place.of(options.url)
+        self._finder = master_finder(place, options.for_health)
+        self.reads = open_pool(place, options.for_reads, self._finder)
+        self.writes = open_pool(place, options.for_writes, self._finder)
         self._prober: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Looks whether the server answers; a server that is down does not stop the start."""
         if not await self._probe():
             log.warning("redis does not answer; going on without sessions until it does")
-            self._open()
+            self.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -83,6 +106,31 @@ class RedisClient:
                 await self._prober
         await self.reads.aclose(close_connection_pool=True)
         await self.writes.aclose(close_connection_pool=True)
+        if self._finder is not None:
+            await self._finder.close()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it answered lately."""
+        return self.breaker.is_closed
+
+    def node(self, key: bytes) -> "RedisClient":
+        """The server that holds a key."""
+        return self
+
+    def learn(self, key: bytes, error: object) -> bool:
+        """Whether an error told where a key has moved to: never, with one server."""
+        return False
+
+    async def run_at(
+        self,
+        key: bytes,
+        op: str,
+        timeout_s: float,
+        work: Callable[["RedisClient"], Awaitable[tuple[Reply, str]]],
+    ) -> Reply:
+        """Does `work` with the server that holds a key; like `run` otherwise."""
+        return await self.run(op, timeout_s, lambda: work(self))
 
     async def run(
         self, op: str, timeout_s: float, work: Callable[[], Awaitable[tuple[Reply, str]]]
@@ -102,7 +150,7 @@ class RedisClient:
         except Exception as error:  # the edge: no error of the library crosses it
             failure = self._failed(op, error, timeout_s, time.perf_counter() - began_s)
             if failure.outcome == "readonly":  # the name may lead to another server by now
-                await self.writes.connection_pool.disconnect(inuse_connections=False)
+                await self._drop_idle()
             raise failure from error
         if self.breaker.is_closed:  # only the prober closes it
             self.breaker.succeed()
@@ -135,7 +183,8 @@ class RedisClient:
         is_patient = timeout_s >= self.options.read_timeout_s
         return is_patient and duration_s < timeout_s + LATE_LOOP_S
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Stops asking until a probe is answered."""
         self.breaker.trip()
         self._start_prober()
 
@@ -144,13 +193,28 @@ class RedisClient:
 
     async def _recover(self) -> None:
         while not self.breaker.is_closed:
-            await asyncio.sleep(self.breaker.wait_s)
+            await self._pause()
             self.breaker.half_open()
             if await self._probe():
                 self.breaker.succeed()
                 log.warning("redis answers again")
             else:
                 self.breaker.fail()
+
+    async def _pause(self) -> None:
+        """Until the next probe is due, or Sentinels name another master."""
+        while (wait_s := self.breaker.wait_s) > 0.0:
+            await asyncio.sleep(min(wait_s, LOOK_S) if self._finder else wait_s)
+            if self._finder is not None and await self._finder.has_moved():
+                await self._drop_idle()
+                return
+
+    async def _drop_idle(self) -> None:
+        """So that the next operation connects to whatever server it is by now."""
+        if self._finder is not None:
+            self._finder.forget()
+            await self.reads.connection_pool.disconnect(inuse_connections=False)
+        await self.writes.connection_pool.disconnect(inuse_connections=False)
 
     async def _probe(self) -> bool:
         """One PING; it may take as long as connecting and answering may."""
@@ -163,28 +227,3 @@ class RedisClient:
             outcome = classify(error).outcome
         self.metrics.redis_operation("health", outcome, time.perf_counter() - began_s)
         return outcome == "ok"
-
-
-def _client(options: RedisOptions, size: int, wait_s: float, reply_s: float) -> Redis:
-    scheme = options.url.partition("://")[0]
-    if scheme not in CONNECTIONS:
-        raise SetupInvalid(
-            f"the Redis URL starts with '{scheme}://', which is not supported; "
-            "use redis://, rediss:// or unix://"
-        )
-    try:
-        location: dict[str, Any] = {**parse_url(options.url)}
-        location["connection_class"] = CONNECTIONS[scheme]
-        pool = BlockingConnectionPool(
-            **location,
-            max_connections=size,
-            timeout=wait_s,
-            socket_timeout=reply_s,
-            socket_connect_timeout=options.connect_timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,  # no HELLO and no client info: a new connection costs less
-            driver_info=None,
-        )
-    except ValueError as error:
-        raise SetupInvalid(f"the Redis URL cannot be read: {error}") from error
-    return Redis(connection_pool=pool)

@@ -20,7 +20,7 @@ _HEADER = struct.Struct("<B8sIHHHBI")
 _EVENT = struct.Struct("<6sIH8sH")
 _LIMITS = struct.Struct("<IIIHHHH")
 _MOMENT_BYTES, _MARK_BYTES = 6, 12
-_ID_BYTES, _INTERESTS_BYTES = 1024, 8192
+_ID_BYTES, _REST_BYTES = 1024, 24_576
 _CODES = {**ACTION_CODES, IMPRESSION: IMPRESSION_CODE}
 _NO_MARKS = Marks()
 _INT64, _UINT64, _UINT32 = np.dtype("<i8"), np.dtype("<u8"), np.dtype("<u4")
@@ -51,7 +51,7 @@ class Keep:
         """Size of the largest session that these limits allow; nothing beyond it is ever read."""
         actions = self.actions * (_MOMENT_BYTES + _ID_BYTES + 1)
         marks = (self.purchased + self.seen) * _MARK_BYTES
-        return _HEADER.size + actions + marks + _INTERESTS_BYTES
+        return _HEADER.size + actions + marks + _REST_BYTES
 
     def pack(self, now_s: float) -> bytes:
         """The limits as the script takes them; `now_s` in epoch seconds."""
@@ -95,8 +95,8 @@ def pack_session(session: Session, check: bytes) -> bytes:
         len(ids),
     )
     marks = _pack_marks(session.purchased) + _pack_marks(session.seen)
-    interests = b"".join(name.encode() + b"\n" for name in session.interests)
-    return head + moments[:, :_MOMENT_BYTES].tobytes() + marks + ids + interests
+    rest = b"".join(name.encode() + b"\n" for name in (*session.interests, *session.links))
+    return head + moments[:, :_MOMENT_BYTES].tobytes() + marks + ids + rest
 
 
 def _pack_marks(marks: Marks) -> bytes:
@@ -117,12 +117,12 @@ def unpack_session(data: bytes, check: bytes) -> tuple[Session, str]:
     at_purchased = _HEADER.size + n * _MOMENT_BYTES
     at_seen = at_purchased + bought * _MARK_BYTES
     at_ids = at_seen + seen * _MARK_BYTES
-    at_interests = at_ids + id_bytes
-    if version != VERSION or owner != check or at_interests > len(data):
+    at_rest = at_ids + id_bytes
+    if version != VERSION or owner != check or at_rest > len(data):
         return EMPTY_SESSION, "corrupt"
-    ids, is_text = _unpack_text(data[at_ids:at_interests])
-    names, is_name_text = _unpack_text(data[at_interests:])
-    if len(ids) != n or len(names) != interests:
+    ids, is_text = _unpack_text(data[at_ids:at_rest])
+    names, is_name_text = _unpack_text(data[at_rest:])
+    if len(ids) != n or len(names) < interests:
         return EMPTY_SESSION, "corrupt"
     types, at_s = _unpack_moments(data, n)
     session = Session(
@@ -130,9 +130,10 @@ def unpack_session(data: bytes, check: bytes) -> tuple[Session, str]:
         action_types=types,
         at_s=at_s,
         n_interactions=max(count, n),
-        interests=names,
+        interests=names[:interests],
         purchased=_unpack_marks(data, at_purchased, bought),
         seen=_unpack_marks(data, at_seen, seen),
+        links=names[interests:],
     )
     if n and int(types.max()) >= len(ACTIONS):
         return _without_unknown_actions(session), "corrupt"
@@ -178,4 +179,5 @@ def _without_unknown_actions(session: Session) -> Session:
         interests=session.interests,
         purchased=session.purchased,
         seen=session.seen,
+        links=session.links,
     )

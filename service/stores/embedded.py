@@ -36,6 +36,15 @@ def embedded_redis(var_dir: Path) -> Iterator[str]:
             stop(process)
 
 
+def running_redis(var_dir: Path) -> str | None:
+    """The URL of the private server that a service runs on this folder; None if none does."""
+    try:
+        path = (var_dir.resolve() / "redis" / "socket").read_text()
+    except OSError:
+        return None
+    return f"unix://{quote(path)}" if ask(path).startswith(b"+PONG") else None
+
+
 def _folder(var_dir: Path) -> Path:
     folder = var_dir.resolve() / "redis"
     try:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 PREFIX = "sightline:"
-STOCK = b"sightline:stock"
-STOCK_VERSION = b"sightline:stock:version"
+STOCK = b"sightline:{stock}"
+STOCK_VERSION = b"sightline:{stock}:version"
 CHECK_BYTES = 8
 
 

@@ -20,7 +20,9 @@ OUTCOMES: tuple[str, ...] = (
     "circuit_open",
     "other",
 )
-OPERATIONS: tuple[str, ...] = ("read", "record", "stock_read", "stock_write", "health")
+OPERATIONS: tuple[str, ...] = (
+    *("read", "record", "identity", "stock_read", "stock_write", "health"),
+)
 
 _CLASSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     ((TimeoutError, errors.TimeoutError), "timeout"),
@@ -33,7 +35,7 @@ _CLASSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
         ),
         "auth",
     ),
-    (errors.BusyLoadingError, "other"),
+    (errors.BusyLoadingError, "refused"),  # it reads its file, and will be back
     (errors.MaxConnectionsError, "pool_exhausted"),
     (errors.ReadOnlyError, "readonly"),
     (errors.OutOfMemoryError, "oom"),
@@ -47,6 +49,8 @@ _CLASSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
         "moved",
     ),
 )
+_ANSWERS = ("pool_exhausted", "readonly", "oom", "moved")
+"""Outcomes that do not speak against the server."""
 _REPLIES = (("WRONGTYPE", "wrongtype"), ("READONLY", "readonly"), ("OOM ", "oom"))
 """Words in replies that redis-py has no class for, or that come from inside a script."""
 
@@ -87,7 +91,7 @@ def classify(error: Exception) -> Failure:
         return Failure("pool_exhausted", is_down=False)
     for classes, outcome in _CLASSES:
         if isinstance(error, classes):
-            return Failure(outcome, outcome not in ("pool_exhausted", "readonly", "oom"))
+            return Failure(outcome, outcome not in _ANSWERS)
     if isinstance(error, errors.ConnectionError | OSError):
         return Failure("refused", is_down=True)
     for word, outcome in _REPLIES:

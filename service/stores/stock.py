@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from service.stores.client import RedisClient
+from service.stores.cluster import RedisCluster
 from service.stores.keys import STOCK, STOCK_VERSION
 
 WRITTEN_AT_ONCE = 1000
@@ -13,7 +14,7 @@ WRITTEN_AT_ONCE = 1000
 class RedisStock:
     """`service.ports.StockStore` over Redis: one hash, and a number that grows with each change."""
 
-    def __init__(self, client: RedisClient) -> None:
+    def __init__(self, client: RedisClient | RedisCluster) -> None:
         self._client = client
         self._version: object = b""
         self._known: Mapping[str, int] = MappingProxyType({})
@@ -28,14 +29,15 @@ class RedisStock:
         for start in range(0, len(items), WRITTEN_AT_ONCE):
             part: dict[Any, Any] = dict(items[start : start + WRITTEN_AT_ONCE])
 
-            async def send(part: dict[Any, Any] = part) -> tuple[None, str]:
-                pipeline = self._client.writes.pipeline(transaction=True)
+            async def send(node: RedisClient, part: dict[Any, Any] = part) -> tuple[None, str]:
+                pipeline = node.writes.pipeline(transaction=True)
                 pipeline.hset(STOCK, mapping=part)
                 pipeline.incr(STOCK_VERSION)
                 await pipeline.execute()
                 return None, "ok"
 
-            await self._client.run("stock_write", self._client.options.write_timeout_s, send)
+            limit_s = self._client.options.write_timeout_s
+            await self._client.run_at(STOCK, "stock_write", limit_s, send)
 
     async def read_stock(self) -> Mapping[str, int]:
         """All stock that was ever written; the same object while nothing has changed.
@@ -44,16 +46,17 @@ class RedisStock:
             StoreUnavailable: not readable.
         """
 
-        async def fetch() -> tuple[Mapping[str, int], str]:
-            version = await self._client.writes.get(STOCK_VERSION)
+        async def fetch(node: RedisClient) -> tuple[Mapping[str, int], str]:
+            version = await node.writes.get(STOCK_VERSION)
             if version == self._version:
                 return self._known, "ok"
-            stored: Any = await self._client.writes.hgetall(STOCK)
+            stored: Any = await node.writes.hgetall(STOCK)
             self._known = MappingProxyType(_numbers(stored))
             self._version = version
             return self._known, "ok" if self._known else "miss"
 
-        return await self._client.run("stock_read", self._client.options.write_timeout_s, fetch)
+        limit_s = self._client.options.write_timeout_s
+        return await self._client.run_at(STOCK, "stock_read", limit_s, fetch)
 
 
 def _numbers(stored: Mapping[bytes, bytes]) -> dict[str, int]:

@@ -20,7 +20,7 @@ def test_a_new_visitor_gets_a_full_honest_list(shop: Running) -> None:
     assert answer["segment"] == "new"
     assert answer["count"] == 20
     assert sources(answer) <= {"popular", "exploration"}
-    assert answer["signal"] == {"actions": 0, "age_s": None}
+    assert answer["signal"] == {"actions": 0, "age_s": None, "session_actions": 0}
     assert answer["degraded"] == {"is_degraded": False, "reasons": []}
 
 

@@ -23,6 +23,7 @@ from service.stages.diversify import Diversify
 from service.stages.explore import Explore
 from service.stages.fill import Fill
 from service.stages.filter import Filter
+from service.stages.identify import Identify
 from service.stages.lookup import Lookup
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
@@ -47,6 +48,9 @@ class Sessions:
             raise StoreUnavailable("timeout")
         return self.session
 
+    async def read_all(self, users: Sequence[str], timeout_s: float) -> dict[str, Session]:
+        return {user: await self.read(user, timeout_s) for user in users}
+
     async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
         raise NotImplementedError
 
@@ -59,11 +63,12 @@ class OneRelease:
 
 
 def make_pipeline(release: Release, sessions: Sessions | None = None) -> Pipeline:
-    rules = Filter((NotExcluded(), InStock()))
+    rules, identify = Filter((NotExcluded(), InStock())), Identify(100)
     return Pipeline(
         releases=OneRelease(release),
         clock=lambda: NOW_S,
-        lookup=Lookup(sessions or Sessions(), timeout_s=1.0),
+        identify=identify,
+        lookup=Lookup(sessions or Sessions(), 1.0, identify),
         segment=Segmenter(5, 50, 90 * 86_400.0),
         retrieve=Retrieve(3.0),
         filter=rules,

@@ -92,6 +92,11 @@ def test_settings_shown_hold_no_password(
     assert "SIGHTLINE_REDIS__URL=redis://***@db:6379/1" in shown
     assert "secret" not in shown + repr(load_settings())
     assert shown.count("\n") == len(list(keys()))
+    monkeypatch.setenv("REDIS_URL", "redis+sentinel://:secret@a,b/shop?sentinel_password=secret")
+    assert main(["settings"]) == 0
+    shown = capsys.readouterr().out
+    assert "redis+sentinel://***@a,b/shop?sentinel_password=***" in shown
+    assert "secret" not in shown
 
 
 def test_wrong_settings_end_the_command_with_code_2(

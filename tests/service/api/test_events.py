@@ -30,7 +30,7 @@ async def test_an_event_changes_the_next_answer(client: httpx.AsyncClient) -> No
     assert await send(client, make_event()) == {"accepted": 1, "duplicates": 0, "rejected": []}
     after = (await client.get("/v1/recommend/ann?k=3")).json()
     assert (before["segment"], after["segment"]) == ("new", "sparse")
-    assert after["signal"] == {"actions": 1, "age_s": 5.0}
+    assert after["signal"] == {"actions": 1, "age_s": 5.0, "session_actions": 1}
 
 
 async def test_the_same_event_counts_once(world: World, client: httpx.AsyncClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from service.api.answers import EventsAnswer, ItemAnswer, ListAnswer, ProblemAnswer, ReleasesAnswer
 from service.api.problems import PROBLEMS
-from service.api.schemas import EventBody, RecommendBody
+from service.api.schemas import EventBody, InterestsBody, LinkBody, RecommendBody
 from service.settings import Server, Settings
 from tests.factories import NOW_S
 from tests.service.api.world import World
@@ -19,6 +19,9 @@ CALLS = {
     "/v1/similar": {"post"},
     "/v1/events": {"post"},
     "/v1/items/{item_id}": {"patch"},
+    "/v1/users/{user_id}": {"delete"},
+    "/v1/users/{user_id}/interests": {"put"},
+    "/v1/identities/link": {"post", "delete"},
     "/v1/releases": {"get"},
     "/livez": {"get"},
     "/readyz": {"get"},
@@ -109,6 +112,6 @@ def test_the_api_page_lists_every_problem_and_every_field() -> None:
     page = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
     for problem in PROBLEMS.values():
         assert f"| {problem.status} | `/problems/{problem.name}` |" in page
-    for model in (RecommendBody, EventBody, ListAnswer):
+    for model in (RecommendBody, EventBody, ListAnswer, InterestsBody, LinkBody):
         for name in model.model_fields:
             assert f"`{name}`" in page, name

@@ -28,7 +28,7 @@ async def test_a_guest_with_actions_gets_near_items_and_the_whole_answer(
     assert (answer["requested"], answer["count"], answer["segment"]) == (5, 5, "guest")
     assert answer["degraded"] == {"is_degraded": False, "reasons": []}
     assert answer["versions"] == {"release": "tiny", "embedding": "tiny-1"}
-    assert answer["signal"] == {"actions": 1, "age_s": 60.0}
+    assert answer["signal"] == {"actions": 1, "age_s": 60.0, "session_actions": 1}
     assert {"total", "parse", "lookup", "embed", "retrieve", "truncate"} <= set(answer["timing_ms"])
     assert "explain" not in answer
 
@@ -113,10 +113,10 @@ async def test_actions_brought_along_are_ordered_by_time(
         {"item_id": "i7", "event_type": "click", "timestamp": "2023-11-14T22:12:00+00:00"},
     ]
     answer = (await client.post("/v1/recommend", json={"recent_actions": actions})).json()
-    assert answer["signal"] == {"actions": 4, "age_s": 0.0}
+    assert answer["signal"] == {"actions": 4, "age_s": 0.0, "session_actions": 4}
     actions.pop(0)
     answer = (await client.post("/v1/recommend", json={"recent_actions": actions})).json()
-    assert answer["signal"] == {"actions": 3, "age_s": 30.0}
+    assert answer["signal"] == {"actions": 3, "age_s": 30.0, "session_actions": 3}
 
 
 async def test_an_action_from_the_future_is_refused(client: httpx.AsyncClient) -> None:

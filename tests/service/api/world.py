@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -11,13 +10,14 @@ from service.app import create_app
 from service.errors import NotReady
 from service.ingest import Ingest
 from service.monitoring.metrics import Metrics
+from service.people import People
 from service.ports import Release
 from service.releases.manager import ReleaseState, ReleaseStatus
 from service.settings import Settings
 from service.stores.breaker import Breaker
 from service.wiring import Parts, make_pipeline
 from tests.factories import NOW_S, make_catalogue, make_release
-from tests.fakes import FakeSessions, FakeStock
+from tests.fakes import FakeIdentities, FakeSessions, FakeStock
 
 
 class Held:
@@ -38,6 +38,17 @@ class Held:
 
 
 @dataclass
+class Up:
+    """Stands for the Redis client."""
+
+    breaker: Breaker
+
+    @property
+    def is_up(self) -> bool:
+        return self.breaker.is_closed
+
+
+@dataclass
 class World:
     """The parts, and ways to make them fail."""
 
@@ -55,9 +66,10 @@ class World:
         self.parts = Parts(
             settings=self.settings,
             releases=cast(Any, self.releases),
-            redis=cast(Any, SimpleNamespace(breaker=self.breaker)),
+            redis=cast(Any, Up(self.breaker)),
             pipeline=self.pipeline,
             ingest=Ingest(self.sessions, self.stock, self.releases, self.clock),
+            people=People(FakeIdentities(self.sessions)),
             metrics=self.metrics,
             clock=self.clock,
         )

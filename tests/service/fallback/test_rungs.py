@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from service.domain.ladders import ALL, Ladder, country_scope
+from service.domain.ladders import ALL, Ladder, category_scope, country_scope
 from service.domain.requests import Filters
 from service.domain.sources import Source
 from service.fallback.content import Content
@@ -47,6 +47,14 @@ def test_popular_starts_with_the_country() -> None:
     release = make_release(ladder=ladder)
     query = make_query(release, context={"country": "Iceland"})
     assert ids(release, Popular().propose(query, release, 4)) == ["i7", "i8", "i0", "i1"]
+
+
+def test_popular_starts_with_declared_interests() -> None:
+    rows = np.arange(10)
+    lists = {ALL: rows, category_scope("books"): rows[[7, 5]], category_scope("toys"): rows[[4]]}
+    release = make_release(ladder=Ladder(popular=lists, trending={}))
+    query = make_query(release, make_session(interests=("toys", "books", "unheard of")))
+    assert ids(release, Popular().propose(query, release, 5)) == ["i4", "i7", "i5", "i0", "i1"]
 
 
 def test_popular_under_a_filter_reaches_every_allowed_item() -> None:

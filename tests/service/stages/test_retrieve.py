@@ -4,8 +4,10 @@ import pytest
 
 from service.domain.deadlines import Deadline
 from service.domain.requests import Filters
+from service.domain.sessions import Segment
 from service.domain.sources import Source
 from service.errors import IndexUnavailable
+from service.fallback.popular import Popular
 from service.stages.retrieve import Retrieve
 from tests.factories import ids, make_catalogue, make_query, make_release, make_session
 
@@ -57,3 +59,41 @@ def test_no_time_left_is_an_outcome_not_a_search() -> None:
     object.__setattr__(query, "deadline", Deadline.after(-1.0))
     with pytest.raises(IndexUnavailable):
         retrieve(release.catalogue.vectors[0], query, release)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        (0.0, ["i9", "i8", "i7", "i6", "i5"]),
+        (0.25, ["i9", "i8", "i0", "i7", "i6"]),
+        (0.5, ["i9", "i0", "i8", "i1", "i7"]),
+        (0.75, ["i0", "i9", "i1", "i2", "i3"]),
+    ],
+)
+def test_an_old_signal_is_blended_with_what_is_popular(share: float, expected: list[str]) -> None:
+    release = make_release(has_repeats=False)
+    blending, near = Retrieve(3.0, Popular(), share), release.catalogue.vectors[9]
+    for segment, wanted in ((Segment.STALE, expected), (Segment.CASUAL, ["i9", "i8", "i7"])):
+        found = blending(near, make_query(release, segment=segment), release)
+        assert ids(release, found)[: len(wanted)] == wanted
+        assert len(set(found.rows.tolist())) == len(found)
+
+
+def test_popular_items_in_the_blend_say_what_they_are() -> None:
+    release = make_release(make_catalogue(300), has_repeats=False)
+    query = make_query(release, segment=Segment.STALE)
+    found = Retrieve(3.0, Popular(), 0.5)(release.catalogue.vectors[299], query, release)
+    assert found.sources.tolist()[:4] == [Source.ANN, Source.POPULAR, Source.ANN, Source.POPULAR]
+
+
+def test_a_strict_request_is_not_blended() -> None:
+    release = make_release(has_repeats=False)
+    query = make_query(release, segment=Segment.STALE, strict=True)
+    found = Retrieve(3.0, Popular(), 0.5)(release.catalogue.vectors[9], query, release)
+    assert set(found.sources) == {Source.ANN}
+
+
+def test_a_stranger_is_left_to_the_ladder() -> None:
+    release = make_release()
+    query = make_query(release, segment=Segment.STALE)
+    assert len(Retrieve(3.0, Popular(), 0.5)(None, query, release)) == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -53,9 +54,12 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(port: int, delay_s: float) -> AsyncIterator[Proxy]:
+async def proxy(
+    port: int, delay_s: float, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Proxy]:
+    """A started one; with `tls` it speaks TLS to its clients."""
     between = Proxy(port, delay_s)
-    listener = await asyncio.start_server(between.accept, "127.0.0.1", 0)
+    listener = await asyncio.start_server(between.accept, "127.0.0.1", 0, ssl=tls)
     between.port = listener.sockets[0].getsockname()[1]
     try:
         yield between

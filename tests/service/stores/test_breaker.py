@@ -44,11 +44,10 @@ def test_it_opens_after_failures_in_a_row_only(breaker: Breaker, states: list[st
     assert states == ["open"]
 
 
-def test_the_pauses_double_up_to_the_longest(breaker: Breaker, time: Time) -> None:
+def test_a_server_that_stays_down_is_asked_once_a_second(breaker: Breaker, time: Time) -> None:
     breaker.trip()
-    pauses = [breaker.wait_s] + [reopen(breaker, time) for _ in range(7)]
-    for pause, wanted in zip(pauses, (1, 2, 4, 8, 16, 30, 30, 30), strict=True):
-        assert wanted * 0.8 <= pause <= wanted * 1.2
+    for pause in [breaker.wait_s] + [reopen(breaker, time) for _ in range(50)]:
+        assert 0.8 <= pause <= 1.2
 
 
 def test_one_good_probe_closes_it(breaker: Breaker, states: list[str]) -> None:
@@ -60,7 +59,7 @@ def test_one_good_probe_closes_it(breaker: Breaker, states: list[str]) -> None:
 
 
 def test_a_server_that_flaps_gets_longer_pauses(breaker: Breaker, time: Time) -> None:
-    for wanted in (1, 2, 4, 8):
+    for wanted in (1, 2, 4, 8, 16, 30, 30):
         breaker.trip()
         assert wanted * 0.8 <= breaker.wait_s <= wanted * 1.2
         time.now_s += breaker.wait_s

@@ -69,6 +69,23 @@ def test_a_session_has_the_documented_bytes() -> None:
     assert pack_session(SESSION, KEYS.check).hex() == GOLDEN
 
 
+def test_links_follow_the_interests() -> None:
+    data = pack_session(replace(SESSION, links=("a:phone", "a:größe")), KEYS.check)
+    assert data.hex() == GOLDEN + b"a:phone\na:gr\xc3\xb6\xc3\x9fe\n".hex()
+    session, outcome = unpack_session(data, KEYS.check)
+    assert (session.interests, session.links, outcome) == (
+        ("garden",),
+        ("a:phone", "a:größe"),
+        "ok",
+    )
+
+
+def test_a_session_may_hold_nothing_but_links() -> None:
+    data = pack_session(replace(EMPTY_SESSION, links=("u:42",)), KEYS.check)
+    assert len(data) == 24 + 5
+    assert unpack_session(data, KEYS.check)[0].links == ("u:42",)
+
+
 def test_events_have_the_documented_bytes() -> None:
     packed = pack_events([Event("e1", "impression", "u:42", "85123A", 1_700_000_000.0)])
     assert packed.hex() == GOLDEN_EVENT

@@ -5,7 +5,7 @@ import pytest
 from service.errors import StoreUnavailable
 from service.ports import StockStore
 from service.stores.client import RedisClient
-from service.stores.keys import STOCK
+from service.stores.keys import STOCK, STOCK_VERSION
 from service.stores.stock import RedisStock
 from tests.fakes import FakeStock
 from tests.redis_server import RedisServer, redis_server
@@ -66,14 +66,14 @@ async def test_a_foreign_entry_counts_as_sold_out(client: RedisClient, server: R
     await store.write_stock({"hat": 3})
     with server.client() as plain:
         plain.hset(STOCK, mapping={"cup": "many", b"\xff": "1"})
-        plain.incr("sightline:stock:version")
+        plain.incr(STOCK_VERSION)
     assert dict(await store.read_stock()) == {"hat": 3, "cup": 0, "\ufffd": 1}
 
 
 async def test_a_foreign_type_is_unavailable(client: RedisClient, server: RedisServer) -> None:
     with server.client() as plain:
         plain.set(STOCK, "x")
-        plain.set("sightline:stock:version", 9)
+        plain.set(STOCK_VERSION, 9)
     with pytest.raises(StoreUnavailable, match="wrongtype"):
         await RedisStock(client).read_stock()
 
