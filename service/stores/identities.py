@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from redis.exceptions import NoScriptError
 
@@ -45,7 +45,7 @@ class RedisIdentities:
         sessions: RedisSessions,
         ids_kept: int,
         ttl_s: int,
-        changed: Callable[[Iterable[str]], None] = lambda _: None,
+        changed: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._sessions = sessions
