@@ -70,12 +70,11 @@ class RedisIdentities:
         if await self._edit(anonymous, "claim", account, holder, *others):
             await self._edit(account, "leave", anonymous)  # another account was faster
             return LinkOutcome.CONFLICT
-        if holder == account and anonymous in listed:
-            return LinkOutcome.ALREADY
         for dropped in set(listed) - set(ids):
             await self._edit(dropped, "release", account)
         await self._tell(account)
-        return LinkOutcome.LINKED
+        was_linked = holder == account and anonymous in listed
+        return LinkOutcome.ALREADY if was_linked else LinkOutcome.LINKED
 
     async def unlink(self, account: str, anonymous: str) -> LinkOutcome:
         """See the port.
