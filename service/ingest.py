@@ -102,13 +102,15 @@ class Patience:
         self._report = report
         self._waiting = 0
 
-    async def record(self, store: SessionStore, events: Sequence[Event]) -> list[EventOutcome]:
-        """Stores events, now or as soon as the store is back.
+    async def record(
+        self, store: SessionStore, events: Sequence[Event], within_s: float = math.inf
+    ) -> list[EventOutcome]:
+        """Stores events, now or as soon as the store is back; waits no longer than `within_s`.
 
         Raises:
             StoreUnavailable: it is not back in time, or too many events wait already.
         """
-        deadline = Deadline.after(self._wait_s)
+        deadline = Deadline.after(min(self._wait_s, within_s))
         try:
             return await store.record(events)
         except StoreUnavailable as error:
@@ -153,8 +155,12 @@ class Ingest:
         self._rules = rules or EventRules()
         self._patience = patience or Patience(0.0, 0)
 
-    async def record(self, events: Sequence[Event]) -> IngestResult:
+    async def record(self, events: Sequence[Event], within_s: float = math.inf) -> IngestResult:
         """Stores the events that the rules let pass; items that no release knows are kept too.
+
+        Args:
+            events: of anybody.
+            within_s: the caller waits no longer for a store that is down.
 
         Raises:
             StoreUnavailable: not all is known to be stored, even after waiting. Send everything
@@ -171,7 +177,7 @@ class Ingest:
         taken = [index for index in range(len(events)) if index not in outcomes]
         if taken:
             kept = [events[index] for index in taken]
-            stored = await self._patience.record(self._store, kept)
+            stored = await self._patience.record(self._store, kept, within_s)
             outcomes.update(zip(taken, stored, strict=True))
         return IngestResult(tuple(outcomes[index] for index in range(len(events))), tuple(rejected))
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -83,12 +83,13 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
             patience=make_patience(settings, metrics),
         )
-        people = People(_identities(redis, stored, settings, _dropping(sessions)))
         with contextlib.suppress(StoreUnavailable):  # sold out before the first answer
             apply_stock(releases, await stock.read_stock())
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
         pipeline = make_pipeline(settings, releases, sessions, clock)
+        changed = _forgetting(sessions, pipeline)
+        people = People(_identities(redis, stored, settings, changed))
         yield Parts(settings, releases, redis, pipeline, ingest, people, metrics, clock)
 
 
@@ -210,15 +211,21 @@ def _identities(
     redis: RedisClient | RedisCluster,
     sessions: RedisSessions,
     settings: Settings,
-    changed: Callable[[Iterable[str]], None],
+    changed: Callable[[Sequence[str]], None],
 ) -> RedisIdentities:
     its = settings.sessions
     return RedisIdentities(redis, sessions, its.ids_kept, its.ttl_s, changed)
 
 
-def _dropping(sessions: SessionStore) -> Callable[[Iterable[str]], None]:
-    """Makes a cache forget people; nothing, where there is none."""
-    return sessions.drop if isinstance(sessions, CachedSessions) else lambda _: None
+def _forgetting(sessions: SessionStore, pipeline: Pipeline) -> Callable[[Sequence[str]], None]:
+    """Makes everything in this process forget people."""
+
+    def forget(users: Sequence[str]) -> None:
+        pipeline.identify.forget(users)
+        if isinstance(sessions, CachedSessions):
+            sessions.drop(users)
+
+    return forget
 
 
 def _cached(stored: SessionStore, cache_s: float) -> SessionStore:

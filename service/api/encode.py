@@ -102,7 +102,12 @@ def _explanation(trace: Trace) -> Mapping[str, object]:
         {"stage": stage.name, "ms": _ms(stage.duration_s), "error": stage.error}
         for stage in trace.stages
     ]
-    return {"stages": stages, "notes": trace.notes}
+    person = {
+        "is_account": trace.person.is_account,
+        "ids": len(trace.person.ids),
+        "unread": trace.person.unread,
+    }
+    return {"stages": stages, "person": person, "notes": trace.notes}
 
 
 def _rounded(age_s: float | None) -> float | None:

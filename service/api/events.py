@@ -50,9 +50,9 @@ class Events:
         values = parse_body(EventsEnvelope, data).events
         if len(values) > limits.events_max:
             raise InvalidFields([("events", f"at most {limits.events_max} here")])
-        exchange.time_left_ms(parts.settings.redis.write_timeout_ms)  # refuses an expired call
+        left_ms = exchange.time_left_ms(parts.settings.redis.write_wait_ms)  # refuses if expired
         batch = read_events(values, limits, parts.clock())
-        result = await _record(batch, parts)
+        result = await _record(batch, parts, left_ms / 1000)
         _count(values, batch, result, parts)
         await exchange.answer(OK, _encode(batch, result), JSON)
 
@@ -95,11 +95,11 @@ def _why(error: ValidationError) -> tuple[str, str]:
     return code, "; ".join(f"{name}: {detail}" for name, detail in field_errors(error)[:5])
 
 
-async def _record(batch: Batch, parts: Parts) -> IngestResult:
+async def _record(batch: Batch, parts: Parts, within_s: float) -> IngestResult:
     if not batch.events:
         return IngestResult(())
     try:
-        return await parts.ingest.record(batch.events)
+        return await parts.ingest.record(batch.events, within_s)
     except StoreUnavailable:
         for event in batch.events:
             parts.metrics.event(event.event_type, EventOutcome.DROPPED)

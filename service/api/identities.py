@@ -7,8 +7,8 @@ from service.api.convert import check_ids
 from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
 from service.api.parse import parse_body
 from service.api.parts import Access
+from service.api.people_schemas import LinkBody
 from service.api.problems import LinkConflict
-from service.api.schemas import LinkBody
 from service.domain.identity import LinkOutcome
 
 PATH = "/v1/identities/link"

@@ -19,12 +19,11 @@ from service.api.answers import (
     ListAnswer,
     ProblemAnswer,
 )
+from service.api.people_schemas import InterestsBody, LinkBody
 from service.api.problems import PROBLEMS
 from service.api.schemas import (
     EventsBody,
-    InterestsBody,
     ItemPatch,
-    LinkBody,
     RecommendBody,
     RecommendQuery,
     SimilarBody,

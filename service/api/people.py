@@ -7,8 +7,8 @@ from service.api.convert import check_ids
 from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
 from service.api.parse import parse_body, path_end, validate
 from service.api.parts import Access
+from service.api.people_schemas import InterestsBody, UserPath
 from service.api.problems import InvalidFields
-from service.api.schemas import InterestsBody, UserPath
 
 PREFIX = "/v1/users/"
 SUFFIX = "/interests"

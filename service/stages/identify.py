@@ -1,6 +1,7 @@
 """Who asks: the ids of a request become one person."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from service.domain.identity import NOBODY, Person, user_key
 from service.domain.requests import Request
@@ -32,6 +33,11 @@ class Identify:
         if request.user_id is None or request.anonymous_id is None:
             return Person(user, (user,))
         return Person(user, (user, f"a:{request.anonymous_id}"))
+
+    def forget(self, users: Iterable[str]) -> None:
+        """Remembers nothing of these any more."""
+        for user in users:
+            self._people.pop(user, None)
 
     def remember(self, user: str, ids: tuple[str, ...]) -> None:
         """Notes the ids of the person behind `user`; somebody with one id is not worth it."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from redis.exceptions import NoScriptError
 
@@ -45,7 +45,7 @@ class RedisIdentities:
         sessions: RedisSessions,
         ids_kept: int,
         ttl_s: int,
-        changed: Callable[[Iterable[str]], None] = lambda _: None,
+        changed: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._sessions = sessions
@@ -70,12 +70,11 @@ class RedisIdentities:
         if await self._edit(anonymous, "claim", account, holder, *others):
             await self._edit(account, "leave", anonymous)  # another account was faster
             return LinkOutcome.CONFLICT
-        if holder == account and anonymous in listed:
-            return LinkOutcome.ALREADY
         for dropped in set(listed) - set(ids):
             await self._edit(dropped, "release", account)
         await self._tell(account)
-        return LinkOutcome.LINKED
+        was_linked = holder == account and anonymous in listed
+        return LinkOutcome.ALREADY if was_linked else LinkOutcome.LINKED
 
     async def unlink(self, account: str, anonymous: str) -> LinkOutcome:
         """See the port.

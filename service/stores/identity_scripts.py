@@ -68,7 +68,7 @@ elseif what == 'claim' then
   links = {account, unpack(texts, 3)}
   save(true)
 elseif what == 'hint' then
-  if links[1] == texts[1] then
+  if links[1] == texts[1] and lines(links) ~= lines(texts) then
     links = texts
     save(false)
   end

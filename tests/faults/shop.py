@@ -120,7 +120,7 @@ class Shop:
 @contextmanager
 def opened_shop(store: Path, folder: Path, **environment: str) -> Iterator[Shop]:
     with (
-        redis_server("--appendonly", "yes", tcp=True) as redis,
+        redis_server("--appendonly", "yes", "--appendfsync", "always", tcp=True) as redis,
         switch(redis.port) as between,
         running(store, folder, between.url, **{**QUICK, **environment}) as service,
     ):

@@ -27,7 +27,7 @@ def _view(event_id: str) -> dict[str, object]:
 
 def test_redis_stops_and_comes_back(shop_release: Path, tmp_path: Path) -> None:
     with (
-        redis_server("--appendonly", "yes") as redis,
+        redis_server("--appendonly", "yes", "--appendfsync", "always") as redis,
         running(shop_release.parent, tmp_path, redis.url) as shop,
     ):
         shop.send(_view("before"))

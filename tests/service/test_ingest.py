@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import Event, EventOutcome
 from service.errors import NotReady, StoreUnavailable
-from service.ingest import EventRules, Ingest, Patience, follow_stock
+from service.ingest import EventRules, Ingest, follow_stock
 from service.ports import Release
 from tests.factories import NOW_S, make_catalogue, make_release
 from tests.fakes import FakeSessions, FakeStock
@@ -249,63 +249,3 @@ async def test_the_follower_does_not_undo_a_change_that_it_has_not_read_yet(
         stock.stock = {"i0": 5, "i1": 0, "i2": 0}  # meanwhile somebody else's change is read
         await until(lambda: not in_stock(releases.release)[2])
         assert not in_stock(releases.release)[0]
-
-
-class Waiting:
-    """An ingest that waits, and how many events waited, whenever that changed."""
-
-    def __init__(self, sessions: FakeSessions, stock: FakeStock, wait_s: float = 5.0) -> None:
-        self.told: list[int] = []
-        patience = Patience(wait_s, 3, self.told.append)
-        self.ingest = Ingest(sessions, stock, Live(None), now, patience=patience)
-
-
-async def test_events_wait_for_a_store_that_comes_back(
-    sessions: FakeSessions, stock: FakeStock
-) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), "circuit_open"
-    call = asyncio.create_task(waiting.ingest.record([FINE, replace(FINE, event_id="f")]))
-    await until(lambda: waiting.told == [2])
-    assert not call.done()  # nothing is acknowledged before it is stored
-    sessions.down = None
-    assert (await call).accepted == 2
-    assert waiting.told == [2, 0]
-
-
-async def test_events_wait_only_so_long(sessions: FakeSessions, stock: FakeStock) -> None:
-    waiting, sessions.down = Waiting(sessions, stock, 0.05), "timeout"
-    with pytest.raises(StoreUnavailable):
-        await waiting.ingest.record([FINE])
-    assert waiting.told == [1, 0]
-
-
-async def test_only_so_many_events_wait(sessions: FakeSessions, stock: FakeStock) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), "refused"
-    two = [FINE, replace(FINE, event_id="f")]
-    call = asyncio.create_task(waiting.ingest.record(two))
-    await until(lambda: waiting.told == [2])
-    with pytest.raises(StoreUnavailable):
-        await waiting.ingest.record(two)  # back-pressure: at once
-    sessions.down = None
-    assert (await call).accepted == 2
-    assert (await waiting.ingest.record(two)).duplicates == 2
-
-
-@pytest.mark.parametrize("outcome", ["oom", "auth"])
-async def test_what_waiting_does_not_mend_is_said_at_once(
-    sessions: FakeSessions, stock: FakeStock, outcome: str
-) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), outcome
-    with pytest.raises(StoreUnavailable):
-        await waiting.ingest.record([FINE])
-    assert waiting.told == []
-
-
-async def test_a_sender_who_leaves_makes_room(sessions: FakeSessions, stock: FakeStock) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), "refused"
-    call = asyncio.create_task(waiting.ingest.record([FINE]))
-    await until(lambda: waiting.told == [1])
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    assert waiting.told == [1, 0]

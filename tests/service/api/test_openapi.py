@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from service.api.answers import EventsAnswer, ItemAnswer, ListAnswer, ProblemAnswer, ReleasesAnswer
+from service.api.people_schemas import InterestsBody, LinkBody
 from service.api.problems import PROBLEMS
-from service.api.schemas import EventBody, InterestsBody, LinkBody, RecommendBody
+from service.api.schemas import EventBody, RecommendBody
 from service.settings import Server, Settings
 from tests.factories import NOW_S
 from tests.service.api.world import World

@@ -100,7 +100,7 @@ async def test_explain_tells_stages_and_notes(client: httpx.AsyncClient) -> None
     body = {"k": 2, "recent_actions": VIEWED, "explain": True}
     explanation = (await client.post("/v1/recommend", json=body)).json()["explain"]
     assert explanation["stages"][0]["stage"] == "parse"
-    assert {"stages", "notes"} == set(explanation)
+    assert {"stages", "person", "notes"} == set(explanation)
 
 
 async def test_actions_brought_along_are_ordered_by_time(

@@ -111,7 +111,7 @@ def test_killing_redis_in_the_middle_loses_nothing_that_was_acknowledged(
 ) -> None:
     path = history(tmp_path / "events.csv.gz")
     with (
-        redis_server("--appendonly", "yes", tcp=True) as server,
+        redis_server("--appendonly", "yes", "--appendfsync", "always", tcp=True) as server,
         importing(path, server.url) as process,
     ):
         for enough in (250, 600):
@@ -129,7 +129,7 @@ def test_an_import_that_gave_up_says_what_is_lost_and_is_mended_by_running_it_ag
     tmp_path: Path,
 ) -> None:
     path = history(tmp_path / "events.csv.gz")
-    with redis_server("--appendonly", "yes", tcp=True) as server:
+    with redis_server("--appendonly", "yes", "--appendfsync", "always", tcp=True) as server:
         server.kill()
         gave_up = run(path, server.url, "--wait-s", "0.2")
         assert gave_up.returncode == 1

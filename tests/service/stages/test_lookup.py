@@ -162,6 +162,13 @@ async def test_only_so_many_people_are_remembered() -> None:
     assert [len(identify(Request(user_id=str(n))).ids) for n in range(5)] == [1, 1, 1, 2, 2]
 
 
+async def test_who_is_forgotten_is_not_remembered() -> None:
+    identify = Identify(2)
+    identify.remember("u:ann", ("u:ann", "a:phone"))
+    identify.forget(("u:ann", "u:nobody"))
+    assert identify(Request(user_id="ann")).ids == ("u:ann",)
+
+
 async def test_what_is_brought_along_is_added() -> None:
     _, session = await Looking(Sessions({"u:bob": HAT}))(Request(user_id="bob"), CUP)
     assert session.item_ids == ("hat", "cup")

@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 
-from service.domain.sessions import EMPTY_SESSION
 from service.stages.identify import Identify
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster, open_client
-from service.stores.codec import Keep, pack_session
+from service.stores.codec import Keep
 from service.stores.identities import RedisIdentities
 from service.stores.keys import UserKeys
 from service.stores.redis import RedisSessions
@@ -146,44 +144,6 @@ async def test_links_and_unlinks_at_once_leave_both_ends_agreeing(stores: Stores
         assert seen in {(("u:ann",), (phone,)), (("u:ann", phone), ("u:ann", phone))}
         await stores.identities.unlink("u:ann", phone)
         assert (await look(stores, phone)).ids == (phone,)
-
-
-def put(plain: redis.Redis, user: str, *links: str) -> None:
-    """What a failure in the middle may leave at one end."""
-    keys = UserKeys.of(user)
-    plain.set(keys.session, pack_session(replace(EMPTY_SESSION, links=links), keys.check))
-
-
-async def test_a_half_made_link_is_none_and_making_it_again_mends_it(
-    stores: Stores, plain: redis.Redis
-) -> None:
-    put(plain, "u:ann", "a:phone")  # listed, not yet claimed
-    assert (await look(stores, "u:ann")).ids == ("u:ann",)
-    assert await stores.identities.link("u:bob", "a:phone") is LINKED
-    await stores.identities.unlink("u:bob", "a:phone")
-    assert await stores.identities.link("u:ann", "a:phone") is LINKED
-    assert (await look(stores, "a:phone")).ids == ("u:ann", "a:phone")
-
-
-async def test_a_claim_whose_account_is_gone_blocks_nobody(
-    stores: Stores, plain: redis.Redis
-) -> None:
-    put(plain, "a:phone", "u:gone")
-    assert (await look(stores, "a:phone")).ids == ("a:phone",)
-    assert await stores.identities.link("u:bob", "a:phone") is LINKED
-    assert (await look(stores, "a:phone")).user == "u:bob"
-
-
-async def test_ids_that_missed_a_link_are_whole_one_request_later(
-    stores: Stores, plain: redis.Redis
-) -> None:
-    await stores.identities.link("u:ann", "a:phone")
-    await stores.identities.link("u:ann", "a:tablet")
-    put(plain, "a:phone", "u:ann")  # it was never told of the tablet
-    identify = Identify(100)
-    first, second = [await look(stores, "a:phone", identify) for _ in range(2)]
-    assert (first.user, first.unread, second.unread) == ("u:ann", 1, 0)
-    assert set(second.ids) == {"u:ann", "a:phone", "a:tablet"}
 
 
 async def test_after_forgetting_no_key_remains(stores: Stores, plain: redis.Redis) -> None:
