@@ -109,9 +109,7 @@ class Redis(Slice):
     )
     pool_size: int = key(32, "connections", "Connections of one process.", ge=1, le=1000)
     pool_wait_ms: float = key(5.0, "ms", "Wait for a free connection.", ge=0, le=1000)
-    breaker_failures: int = key(
-        5, "failures", "Failures in a row that open the breaker.", ge=1, le=1000
-    )
+    breaker_failures: int = key(5, "failures", "In a row, they open the breaker.", ge=1, le=1000)
     breaker_open_s: float = key(1.0, "s", "Pause before the first new try.", gt=0, le=60)
     breaker_open_max_s: float = key(30.0, "s", "Longest pause; it doubles up to it.", gt=0, le=600)
 
@@ -160,9 +158,7 @@ class PipelineSettings(Slice):
 
     overfetch: float = key(3.0, "times k", "Neighbours fetched for each item wanted.", ge=1, le=20)
     sparse_below: int = key(5, "interactions", "Below this a person counts as sparse.", ge=1, le=10)
-    power_from: int = key(
-        50, "interactions", "From this on a person counts as power.", ge=2, le=10_000
-    )
+    power_from: int = key(50, "interactions", "From this on somebody is power.", ge=2, le=10_000)
     stale_after_s: int = key(
         90 * 86_400, "s", "A person silent for longer counts as stale.", ge=3600, le=10 * 31_536_000
     )
@@ -192,11 +188,11 @@ class Limits(Slice):
     """How large a request may be; each can be lowered, the bound is the contract's wall."""
 
     body_bytes: int = key(65_536, "bytes", "Largest body.", ge=1024, le=1_048_576)
-    events_body_bytes: int = key(
-        262_144, "bytes", "Largest body of an events call.", ge=1024, le=4_194_304
-    )
+    events_body_bytes: int = key(262_144, "bytes", "The same for events.", ge=1024, le=4_194_304)
     k_max: int = key(500, "items", "Most items in one answer.", ge=1, le=500)
     events_max: int = key(500, "events", "Most events in one call.", ge=1, le=500)
+    person_events_per_s: float = key(50.0, "events/s", "Events taken of one person.", gt=0)
+    person_events_burst: int = key(1000, "events", "Events of one person at once.", ge=1)
     events_waiting: int = key(
         5000, "events", "Most events that wait for Redis; more are refused at once.", ge=0
     )

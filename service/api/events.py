@@ -1,5 +1,6 @@
 """POST /v1/events: what people did, judged event by event."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ from service.api.convert import Limits, check_ids
 from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
 from service.api.parse import field_errors, parse_body
 from service.api.parts import Access
-from service.api.problems import InvalidFields
+from service.api.problems import InvalidFields, RateLimited
+from service.api.quotas import Quota
 from service.api.schemas import EventBody, EventsEnvelope
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import Event, EventOutcome
@@ -24,6 +26,7 @@ from service.wiring import Parts
 PATH = "/v1/events"
 CODES = ("timestamp_ambiguous", "timestamp_invalid")
 """Errors of a field that are codes of their own; every other one is `invalid`."""
+RATE_LIMITED = "rate_limited"
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Events:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._quota: Quota | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope[SCOPE_KEY]
@@ -51,10 +55,32 @@ class Events:
         if len(values) > limits.events_max:
             raise InvalidFields([("events", f"at most {limits.events_max} here")])
         left_ms = exchange.time_left_ms(parts.settings.redis.write_wait_ms)  # refuses if expired
-        batch = read_events(values, limits, parts.clock())
+        batch = self._within_quota(read_events(values, limits, parts.clock()), parts)
         result = await _record(batch, parts, left_ms / 1000)
         _count(values, batch, result, parts)
         await exchange.answer(OK, _encode(batch, result), JSON)
+
+    def _within_quota(self, batch: Batch, parts: Parts) -> Batch:
+        """The batch without what is beyond the share of one person.
+
+        Raises:
+            RateLimited: nothing else is left.
+        """
+        limits = parts.settings.limits
+        if self._quota is None:
+            self._quota = Quota(limits.person_events_per_s, limits.person_events_burst)
+        passing = Batch(rejected=batch.rejected)
+        now_s = time.monotonic()
+        for place, event in zip(batch.places, batch.events, strict=True):
+            if self._quota.take(event.user, now_s):
+                passing.events.append(event)
+                passing.places.append(place)
+            else:
+                passing.rejected[place] = (RATE_LIMITED, "too many events of this person")
+                parts.metrics.event(event.event_type, EventOutcome.DROPPED)
+        if batch.events and not passing.events:
+            raise RateLimited
+        return passing
 
 
 def read_events(values: Sequence[object], limits: Limits, now_s: float) -> Batch:
@@ -113,7 +139,7 @@ def _count(values: Sequence[object], batch: Batch, result: IngestResult, parts: 
         metrics.event(event.event_type, outcome)
         if outcome is EventOutcome.STORED:
             metrics.event_lag(now_s - event.at_s)
-    for place in batch.rejected:
+    for place in (at for at, (code, _) in batch.rejected.items() if code != RATE_LIMITED):
         value = values[place]
         kind = value.get("event_type") if isinstance(value, dict) else None
         metrics.event(kind if kind in EVENT_TYPES else "other", EventOutcome.INVALID)

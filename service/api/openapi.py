@@ -39,6 +39,7 @@ Refs = Mapping[Any, dict[str, Any]]
 """Schema references by model."""
 BODY_ERRORS = (400, 408, 413, 414, 415, 422, 431, 503)
 QUERY_ERRORS = (414, 422, 431, 503)
+EVENTS_ERRORS = (*BODY_ERRORS[:6], 429, *BODY_ERRORS[6:])
 LINK_ERRORS = (400, 408, 409, *BODY_ERRORS[2:])
 
 
@@ -67,7 +68,10 @@ OPERATIONS = (
         errors=QUERY_ERRORS,
     ),
     Operation(*(similar.PATH, "post", "Items like an item", "lists", ListAnswer, SimilarBody)),
-    Operation(*(events.PATH, "post", "Store events", "events", EventsAnswer, EventsBody)),
+    Operation(
+        *(events.PATH, "post", "Store events", "events", EventsAnswer, EventsBody),
+        errors=EVENTS_ERRORS,
+    ),
     Operation(
         *(items.PATH, "patch", "Change the stock of an item", "items", ItemAnswer, ItemPatch)
     ),

@@ -61,6 +61,13 @@ class LinkConflict(BadRequest):
         self.errors = tuple((field, "is linked to another account") for field in fields)
 
 
+class RateLimited(BadRequest):
+    """All events of the call are beyond what one person may send."""
+
+    def __init__(self) -> None:
+        super().__init__("more events of one person than are taken; nothing of this call is stored")
+
+
 class HeadersTooLarge(BadRequest):
     """The headers are above the limit."""
 
@@ -109,6 +116,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     InvalidField: Problem(422, "invalid-field", "A field is not valid", "field"),
     InvalidFields: Problem(422, "invalid-field", "A field is not valid", "field"),
     BadRequest: Problem(422, "invalid-request", "The request cannot be answered", "field"),
+    RateLimited: Problem(
+        429, "rate-limited", "Too many events of one person", "rate", retry_after_s=1
+    ),
     HeadersTooLarge: Problem(431, "headers-too-large", "The headers are too large", "header_size"),
     DeadlineExpired: Problem(
         *(503, "deadline-expired", "The deadline passed before the work began", "deadline"),

@@ -26,8 +26,8 @@ ROUTES = (
 """Routes that are counted; health, documentation and scrapes are not, they would drown the rest."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
 CODES = (
-    *("200", "400", "404", "405", "408", "409", "413", "414", "415", "422", "431", "499"),
-    *("500", "503", OTHER),
+    *("200", "400", "404", "405", "408", "409", "413", "414", "415", "422", "429", "431"),
+    *("499", "500", "503", OTHER),
 )
 STAGES = (
     *("parse", "identify", "lookup", "segment", "embed", "retrieve", "filter", "fill", "explore"),
@@ -50,7 +50,7 @@ REFUSALS = (
 )
 REJECTIONS = (
     *("malformed", "field", "not_found", "method", "timeout", "conflict", "body_size", "uri_size"),
-    *("media_type", "header_size", OTHER),
+    *("media_type", "header_size", "rate", OTHER),
 )
 
 REQUEST_BUCKETS = (

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from service.settings import Settings
 from tests.factories import NOW_S
 from tests.service.api.world import World
 
@@ -145,3 +146,20 @@ async def test_the_call_itself_must_be_a_batch(
 async def test_five_hundred_events_fit(client: httpx.AsyncClient) -> None:
     events = [make_event(f"e-{i}", user_id=f"u{i % 7}") for i in range(500)]
     assert (await send(client, *events))["accepted"] == 500
+
+
+async def test_a_flood_of_one_person_is_held_back_and_others_are_not() -> None:
+    """F65: what is beyond the share is refused by event, or by call where nothing else is left."""
+    quota = {"person_events_per_s": 0.001, "person_events_burst": 3}
+    world = World(settings=Settings.model_validate({"limits": quota}))
+    flood = [make_event(f"f{n}") for n in range(5)]
+    async with world.client() as client:
+        answer = await send(client, *flood, make_event("other", user_id="bob"))
+        refused = await client.post("/v1/events", json={"events": [make_event("more")]})
+    assert answer["accepted"] == 4
+    codes = [(entry["index"], entry["code"]) for entry in answer["rejected"]]  # type: ignore[attr-defined]
+    assert codes == [(3, "rate_limited"), (4, "rate_limited")]
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert refused.json()["type"] == "/problems/rate-limited"
+    assert world.sample("retrieval_events_total", type="view", outcome="dropped") == 3

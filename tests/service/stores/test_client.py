@@ -19,9 +19,9 @@ from tests.service.stores.stores import Counted, opened, sessions
 
 DEADLINE_S = 10.0
 IMPATIENT: dict[str, Any] = {
-    "read_timeout_s": 0.05,
-    "connect_timeout_s": 0.2,
-    "socket_timeout_s": 0.2,
+    "read_timeout_s": 0.5,
+    "connect_timeout_s": 0.5,
+    "socket_timeout_s": 0.5,
     "breaker_open_s": 0.02,
     "breaker_open_max_s": 0.1,
 }
