@@ -35,10 +35,10 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.005)
 
 
-async def outcome(store: RedisSessions) -> str:
+async def outcome(store: RedisSessions, within_s: float = 1.0) -> str:
     """How one read ends."""
     try:
-        await store.read("u:ann", 1.0)
+        await store.read("u:ann", within_s)
     except StoreUnavailable as error:
         return error.outcome
     return "ok"
@@ -171,9 +171,9 @@ async def test_a_crashed_server_that_returns_is_used_again() -> None:
 
 async def test_two_thousand_reads_at_once_all_end_well_in_a_pool_of_eight() -> None:
     with redis_server() as server:
-        async with opened(server.url, pool_size=8) as client:
+        async with opened(server.url, pool_size=8, read_timeout_s=60.0, pool_wait_s=60.0) as client:
             store = sessions(client)
-            ends = await asyncio.gather(*(outcome(store) for _ in range(2000)))
+            ends = await asyncio.gather(*(outcome(store, 60.0) for _ in range(2000)))
             assert set(ends) == {"ok"}
             assert sum(client.connections) <= 9
 
