@@ -1,13 +1,12 @@
 """Keeps one category, one seller or the person's own items from filling the list."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Mask
+from service.domain.arrays import Codes, Mask
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
@@ -40,11 +39,9 @@ class Diversify:
         """
         k = query.request.k
         is_free = (found.sources == Source.EXPLORATION).tolist()
-        categories = _Cap(
-            release.catalogue.categories[found.rows].tolist(), self._category_cap(query)
-        )
-        own = _Cap(_codes(found.sources == Source.AGAIN), math.ceil(self.again_share * k))
-        sellers = _Cap(release.catalogue.sellers[found.rows].tolist(), self.seller_top10)
+        categories = _cap(release.catalogue.categories[found.rows], self._category_cap(query))
+        own = _cap(_codes(found.sources == Source.AGAIN), math.ceil(self.again_share * k))
+        sellers = _cap(release.catalogue.sellers[found.rows], self.seller_top10)
         chosen: list[int] = []
         rest = list(range(len(found)))
         rest = _choose(chosen, rest, min(TOP, k), (categories, own, sellers), is_free)
@@ -58,38 +55,48 @@ class Diversify:
         return max(1, math.floor(self.category_share * query.request.k))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cap:
+Cap = tuple[list[int], dict[int, int]]
+"""A code for each candidate, and how many more of each code may be chosen."""
+
+
+def _cap(codes: Codes, most: int) -> Cap:
     """At most `most` of the chosen may share a code; candidates without a code are free."""
-
-    codes: list[int]
-    most: int
-    taken: Counter[int] = field(default_factory=Counter)
-
-    def allows(self, i: int) -> bool:
-        return self.codes[i] == UNKNOWN or self.taken[self.codes[i]] < self.most
-
-    def take(self, i: int) -> None:
-        self.taken[self.codes[i]] += 1
+    listed = codes.tolist()
+    left = dict.fromkeys(listed, most)
+    left[UNKNOWN] = len(listed)
+    return listed, left
 
 
-def _codes(mask: Mask) -> list[int]:
+def _codes(mask: Mask) -> Codes:
     """One code for all that are meant, none for the others."""
-    return np.where(mask, 0, UNKNOWN).tolist()  # type: ignore[no-any-return]
+    return np.where(mask, 0, UNKNOWN).astype(np.int32)
 
 
 def _choose(
-    chosen: list[int], positions: list[int], upto: int, caps: Sequence[_Cap], is_free: list[bool]
+    chosen: list[int], positions: list[int], upto: int, caps: Sequence[Cap], is_free: list[bool]
 ) -> list[int]:
-    """Moves allowed positions to `chosen` until it holds `upto`; returns the others in order."""
+    """Moves allowed positions to `chosen` until it holds `upto`; returns the others in order.
+
+    Plain loops over lists: this runs for every candidate of every request.
+    """
     rest: list[int] = []
     for n_read, i in enumerate(positions):
         if len(chosen) >= upto:
             return rest + positions[n_read:]
-        if is_free[i] or all(cap.allows(i) for cap in caps):
-            for cap in caps:
-                cap.take(i)
-            chosen.append(i)
-        else:
+        if not is_free[i]:
+            for codes, left in caps:
+                if left[codes[i]] <= 0:
+                    break
+            else:
+                _take(i, chosen, caps)
+                continue
             rest.append(i)
+        else:
+            _take(i, chosen, caps)
     return rest
+
+
+def _take(i: int, chosen: list[int], caps: Sequence[Cap]) -> None:
+    for codes, left in caps:
+        left[codes[i]] -= 1
+    chosen.append(i)
