@@ -83,20 +83,17 @@ def _choose(
     for n_read, i in enumerate(positions):
         if len(chosen) >= upto:
             return rest + positions[n_read:]
-        if not is_free[i]:
+        if is_free[i] or _allows(i, caps):
+            chosen.append(i)
             for codes, left in caps:
-                if left[codes[i]] <= 0:
-                    break
-            else:
-                _take(i, chosen, caps)
-                continue
-            rest.append(i)
+                left[codes[i]] -= 1
         else:
-            _take(i, chosen, caps)
+            rest.append(i)
     return rest
 
 
-def _take(i: int, chosen: list[int], caps: Sequence[Cap]) -> None:
-    for codes, left in caps:
-        left[codes[i]] -= 1
-    chosen.append(i)
+def _allows(i: int, caps: Sequence[Cap]) -> bool:
+    for codes, left in caps:  # noqa: SIM110  a generator would cost more than the check itself
+        if left[codes[i]] <= 0:
+            return False
+    return True
