@@ -20,8 +20,8 @@ MOST_SCOPES = 3
 class Trending:
     """Interleaves the trending lists of the person's categories, best first.
 
-    It has nothing to say about a stranger: what rises everywhere hits less than half as often as
-    what is popular (Recall@50 of buyers without history on online-retail: 0.060 against 0.133).
+    It has nothing to say about a stranger: what rises everywhere is a far poorer guess at a
+    first order than what is popular, so that is left to the next rung.
     """
 
     name: str = "trending"

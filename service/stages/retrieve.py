@@ -86,7 +86,7 @@ def own_items(vector: Vector, query: Query, release: Release) -> Candidates:
 
     One average vector cannot list twenty separate things, so repeats are a source of their own:
     score = inner product + weight * (actions on the item / most actions on one item). Measured
-    on orders with repeats: Recall@50 0.312 without, 0.340 with it (docs/evaluation.md).
+    on orders with repeats: Recall@50 0.311 without, 0.342 with it (docs/evaluation.md).
     """
     rows = query.rows[(query.rows >= 0) & ~query.session.is_negative]
     if not len(rows):
