@@ -27,7 +27,7 @@ from service.api.releases import release_routes
 from service.api.warm_up import warm_up
 from service.monitoring.logs import RequestLog
 from service.monitoring.metrics import package_version
-from service.settings import Settings, load_settings
+from service.settings.tree import Settings, load_settings
 from service.wiring import Parts, open_parts
 
 METHOD_NOT_ALLOWED = 405

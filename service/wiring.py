@@ -24,7 +24,9 @@ from service.rules.policy import Policy
 from service.rules.purchased import NotPurchased
 from service.rules.seen import NotSeen
 from service.rules.stock import InStock
-from service.settings import PipelineSettings, Redis, Sessions, Settings
+from service.settings.pipeline import PipelineSettings
+from service.settings.stores import Redis, Sessions
+from service.settings.tree import Settings
 from service.stages.diversify import Diversify
 from service.stages.explore import Explore
 from service.stages.fill import Fill

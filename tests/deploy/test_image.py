@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from service.settings import PLATFORM_NAMES, environment_name, keys
+from service.settings.tree import PLATFORM_NAMES, environment_name, keys
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -13,7 +13,9 @@ import pytest
 from service.api.edge import Edge
 from service.app import create_app
 from service.errors import SetupInvalid
-from service.settings import Redis, Releases, Settings
+from service.settings.serving import Releases
+from service.settings.stores import Redis
+from service.settings.tree import Settings
 from tests.releases import make_release
 
 

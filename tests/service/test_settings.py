@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import main, settings_markdown
+from service.__main__ import main
+from service.commands.settings import settings_markdown
 from service.errors import SetupInvalid
-from service.settings import environment_name, keys, load_settings
+from service.settings.tree import environment_name, keys, load_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from service.settings import Settings
+from service.settings.tree import Settings
 from tests.factories import NOW_S
 from tests.service.api.world import World
 

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from service.api.answers import ForgetAnswer, InterestsAnswer, LinkAnswer, ProblemAnswer
-from service.settings import Limits, Settings
+from service.settings.serving import Limits
+from service.settings.tree import Settings
 from tests.factories import NOW_S
 from tests.service.api.world import World
 

@@ -9,7 +9,8 @@ import pytest
 
 from service.api import exchange as exchange_module
 from service.api.edge import Edge
-from service.settings import Limits, Settings
+from service.settings.serving import Limits
+from service.settings.tree import Settings
 from tests.service.api.world import World
 
 JSON = {"content-type": "application/json"}

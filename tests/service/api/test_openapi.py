@@ -10,7 +10,8 @@ from service.api.answers import EventsAnswer, ItemAnswer, ListAnswer, ProblemAns
 from service.api.people_schemas import InterestsBody, LinkBody
 from service.api.problems import PROBLEMS
 from service.api.schemas import EventBody, RecommendBody
-from service.settings import Server, Settings
+from service.settings.serving import Server
+from service.settings.tree import Settings
 from tests.factories import NOW_S
 from tests.service.api.world import World
 

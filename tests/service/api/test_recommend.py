@@ -10,7 +10,8 @@ import pytest
 from service.domain.sources import Source
 from service.errors import IndexUnavailable
 from service.monitoring.logs import REQUESTS, JsonFormatter
-from service.settings import Server, Settings
+from service.settings.serving import Server
+from service.settings.tree import Settings
 from tests.factories import NOW_S, NearestRows, make_catalogue, make_release
 from tests.service.api.world import World
 

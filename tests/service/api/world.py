@@ -13,7 +13,7 @@ from service.monitoring.metrics import Metrics
 from service.people import People
 from service.ports import Release
 from service.releases.manager import ReleaseState, ReleaseStatus
-from service.settings import Settings
+from service.settings.tree import Settings
 from service.stores.breaker import Breaker
 from service.wiring import Parts, make_pipeline
 from tests.factories import NOW_S, make_catalogue, make_release

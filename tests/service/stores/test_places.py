@@ -1,7 +1,7 @@
 import pytest
 
 from service.errors import SetupInvalid
-from service.settings import REDIS_SCHEMES
+from service.settings.stores import REDIS_SCHEMES
 from service.stores.client import RedisClient, RedisOptions
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.places import Kind, Place

@@ -4,11 +4,10 @@ import argparse
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
 
 from service.backfill.importing import import_events
 from service.backfill.rows import open_events
-from service.settings import Settings, load_settings
+from service.settings.tree import Settings, load_settings
 from service.wiring import open_ingest
 
 DAY_S = 86_400
@@ -18,8 +17,9 @@ lines as POST /v1/events takes them; gzipped or not. An event without an event_i
 row. May be stopped and run again at any time: what is stored counts as a duplicate."""
 
 
-def add_import(actions: Any) -> None:
-    """Adds the command to the subparsers of `sightline events`."""
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions of `sightline events`."""
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
     parser = actions.add_parser("import", help="send a file of events", description=ABOUT)
     parser.add_argument("file", type=Path)
     parser.add_argument("--redis-url", help="Redis to use instead of the private one")
@@ -29,10 +29,10 @@ def add_import(actions: Any) -> None:
     parser.add_argument(
         "--wait-s", type=float, default=60.0, help="how long to wait for a Redis that is down (60)"
     )
-    parser.set_defaults(command=_import)
 
 
-def _import(asked: argparse.Namespace) -> int:
+def command(asked: argparse.Namespace) -> int:
+    """Send the file; 1 when something of it could not be stored."""
     settings = load_settings({"redis": {"url": asked.redis_url}} if asked.redis_url else None)
     days = asked.late_after_days
     late_after_s = settings.sessions.late_after_s if days is None else days * DAY_S
