@@ -9,6 +9,7 @@ ServiceError
 │   └── IndexUnavailable  no neighbours
 ├── NotReady              no release is live
 ├── ReleaseRefused        it may not go live; carries a reason code and a sentence
+├── Busy                  another release is being loaded or activated
 └── SetupInvalid          the service cannot start: settings, store, embedded Redis
 """
 
@@ -65,6 +66,10 @@ class ReleaseRefused(ServiceError):
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+class Busy(ServiceError):
+    """Another release is being loaded or activated."""
 
 
 class SetupInvalid(ServiceError):

@@ -11,7 +11,8 @@ from service.domain.actions import EVENT_TYPES
 from service.domain.deadlines import Deadline
 from service.domain.events import Event, EventOutcome
 from service.errors import NotReady, StoreUnavailable
-from service.ports import Clock, Releases, SessionStore, StockStore
+from service.ports.serving import Clock, Releases
+from service.ports.stores import SessionStore, StockStore
 
 ID_CHARS = 256
 POLL_S = 0.05

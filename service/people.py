@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.domain.identity import ACCOUNT, ANONYMOUS, LinkOutcome
-from service.ports import IdentityStore, Release
+from service.ports.serving import Release
+from service.ports.stores import IdentityStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from service.domain.recommendations import Recommendation
 from service.domain.requests import Query, Request, SimilarRequest
 from service.domain.sessions import Segment, Session
 from service.domain.traces import Trace
-from service.ports import Clock, Release, Releases
+from service.ports.serving import Clock, Release, Releases
 from service.stages.diversify import Diversify
 from service.stages.embed import embed
 from service.stages.explore import Explore

@@ -15,7 +15,8 @@ from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_sto
 from service.monitoring.metrics import Metrics
 from service.people import People
 from service.pipeline import Pipeline
-from service.ports import Clock, Release, Releases, Rule, SessionStore
+from service.ports.serving import Clock, Release, Releases, Rule
+from service.ports.stores import SessionStore
 from service.releases.manager import ReleaseManager
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
@@ -117,7 +118,7 @@ async def open_ingest(
 
 
 class NoRelease:
-    """`service.ports.Releases` where none is live."""
+    """`service.ports.serving.Releases` where none is live."""
 
     @property
     def live(self) -> Release:

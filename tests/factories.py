@@ -15,7 +15,7 @@ from service.domain.requests import Filters, Query, Request
 from service.domain.sessions import EMPTY_SESSION, Marks, Segment, Session
 from service.domain.sources import Source
 from service.errors import IndexUnavailable, TowerUnavailable
-from service.ports import Catalogue, Release
+from service.ports.serving import Catalogue, Release
 
 NOW_S = 1_700_000_000.0
 DIM = 4

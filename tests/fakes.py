@@ -13,7 +13,7 @@ from service.domain.identity import LinkOutcome
 from service.domain.items import item_hash
 from service.domain.sessions import EMPTY_SESSION, Marks, Session
 from service.errors import StoreUnavailable
-from service.ports import Clock
+from service.ports.serving import Clock
 from service.stores.codec import Keep
 
 SEEN_BY = frozenset({IMPRESSION, "view", "click"})
@@ -35,7 +35,7 @@ class Person:
 
 
 class FakeSessions:
-    """`service.ports.SessionStore` in memory; `down` makes it fail with that outcome word.
+    """`service.ports.stores.SessionStore` in memory; `down` makes it fail with that outcome word.
 
     It remembers all event ids of the last `keep.dedupe_s` seconds; the real store remembers a
     bounded number of them.
@@ -123,7 +123,7 @@ class FakeSessions:
 
 
 class FakeIdentities:
-    """`service.ports.IdentityStore` beside a `FakeSessions`."""
+    """`service.ports.stores.IdentityStore` beside a `FakeSessions`."""
 
     def __init__(self, sessions: FakeSessions, ids_kept: int = 8) -> None:
         self.sessions = sessions
@@ -166,7 +166,7 @@ class FakeIdentities:
 
 
 class FakeStock:
-    """`service.ports.StockStore` in memory; `down` makes it fail with that outcome word."""
+    """`service.ports.stores.StockStore` in memory; `down` makes it fail with that outcome word."""
 
     def __init__(self) -> None:
         self.stock: dict[str, int] = {}

@@ -16,7 +16,7 @@ from service.domain.arrays import Hashes, Rows, Times, Vectors
 from service.domain.items import item_hash
 from service.domain.ladders import Ladder
 from service.indexes.exact import ExactIndex
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.manifest import Again, Manifest, TowerInputs
 from service.releases.probes import DEPTH, Probes
 from service.towers.features import History, Inputs, history_inputs, item_vectors

@@ -19,7 +19,7 @@ from models.recipes import Dataset
 from models.towers import TrainedTowers
 from service.domain.arrays import Vectors
 from service.errors import ReleaseRefused, SetupInvalid
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.loader import load_release
 from service.releases.manager import current_name
 from service.releases.manifest import Again

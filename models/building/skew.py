@@ -8,7 +8,7 @@ import numpy as np
 from models.building.baseline import Asked
 from service.domain.arrays import Rows, Vectors
 from service.indexes.exact import ExactIndex
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.probes import DEPTH, overlap
 from service.towers.features import History, history_inputs, item_vectors
 from service.towers.onnx import OnnxUserTower

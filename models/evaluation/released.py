@@ -12,7 +12,7 @@ from models.errors import EvaluationInvalid
 from models.interactions import Log
 from service.domain.arrays import Rows, Times, Vectors
 from service.errors import ReleaseRefused
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.loader import load_release
 from service.towers.features import History, history_inputs, item_vectors, translate_actions
 from service.towers.onnx import OnnxUserTower

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 
 from service.api.answers import ProblemAnswer, ReleasesAnswer
 from service.api.parts import Access
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.manager import ReleaseStatus
 
 PATH = "/v1/releases"

@@ -13,7 +13,7 @@ from service.backfill.rows import EventFile, Row
 from service.domain.events import EventOutcome
 from service.errors import StoreUnavailable
 from service.ingest import Ingest
-from service.ports import Clock
+from service.ports.serving import Clock
 
 BATCH = 1000
 EXAMPLES = 5

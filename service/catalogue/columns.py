@@ -38,7 +38,7 @@ SAMPLED_HASHES = 100
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """What is known of the items (`service.ports.Catalogue`), [n] each, by catalogue row.
+    """What is known of the items (`service.ports.serving.Catalogue`), [n] each, by catalogue row.
 
     Attributes:
         category_names: sorted; `categories` are positions in it.

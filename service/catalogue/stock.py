@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from service.domain.arrays import Mask
-from service.ports import Catalogue
+from service.ports.serving import Catalogue
 
 
 class StockColumn:
-    """Stock of one release (`service.ports.Stock`).
+    """Stock of one release (`service.ports.serving.Stock`).
 
     Attributes:
         in_stock: bool [n_items]; readers may keep it for a whole request, it is never written

@@ -16,7 +16,7 @@ from service.app import create_app, start
 from service.domain.ladders import ALL
 from service.errors import SetupInvalid
 from service.monitoring.logs import configure_logs
-from service.ports import Release
+from service.ports.serving import Release
 from service.settings.tree import Settings, load_settings
 from service.wiring import Parts, open_parts
 

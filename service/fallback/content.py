@@ -7,7 +7,7 @@ import numpy as np
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
-from service.ports import Release
+from service.ports.serving import Release
 
 SHORTEST = 1e-6
 """A mean shorter than this points nowhere: the vectors cancelled out."""

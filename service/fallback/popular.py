@@ -10,7 +10,7 @@ from service.domain.ladders import ALL, category_scope, country_scope
 from service.domain.requests import Query
 from service.domain.sources import Source
 from service.fallback.trending import interleave
-from service.ports import Release
+from service.ports.serving import Release
 
 SOURCE = Source.POPULAR
 

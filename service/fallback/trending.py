@@ -10,7 +10,7 @@ from service.domain.candidates import Candidates
 from service.domain.ladders import category_scope
 from service.domain.requests import Query
 from service.domain.sources import Source
-from service.ports import Release
+from service.ports.serving import Release
 
 MOST_SCOPES = 3
 """Categories taken from the recent actions; the share of a fourth would be noise."""

@@ -7,7 +7,7 @@ from service.indexes.query import check_query
 
 
 class ExactIndex:
-    """Item index (`service.ports.ItemIndex`) over the item vectors themselves.
+    """Item index (`service.ports.serving.ItemIndex`) over the item vectors themselves.
 
     Attributes:
         vectors: float32 [n_items, dim], C order; not copied.

@@ -16,7 +16,7 @@ RETRY_FACTOR = 4
 
 
 class HnswIndex:
-    """Item index (`service.ports.ItemIndex`) on a loaded hnswlib graph; never changed.
+    """Item index (`service.ports.serving.ItemIndex`) on a loaded hnswlib graph; never changed.
 
     Searches run on the caller's thread, one at a time: `ef` is a property of the whole graph.
     """

@@ -5,7 +5,7 @@ from service.domain.recommendations import Recommendation
 from service.domain.sources import SOURCE_WORDS, Source
 from service.domain.traces import Trace
 from service.monitoring.families import Families
-from service.ports import Release
+from service.ports.serving import Release
 
 TOP = 10
 

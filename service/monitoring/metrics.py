@@ -19,7 +19,7 @@ from service.monitoring.families import Families
 from service.monitoring.lists import ListMetrics
 from service.monitoring.serving_metrics import SERVING
 from service.monitoring.spec import INVALID_VECTORS, METHODS, OTHER, STAGES, UNMATCHED
-from service.ports import Release
+from service.ports.serving import Release
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SPECS = (*SERVING, *ANSWERS)

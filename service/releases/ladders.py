@@ -8,7 +8,7 @@ import numpy as np
 from service.domain.arrays import Rows
 from service.domain.ladders import ALL, Ladder
 from service.errors import ReleaseRefused
-from service.ports import Catalogue
+from service.ports.serving import Catalogue
 
 FILE = "ladder.json"
 

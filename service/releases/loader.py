@@ -19,7 +19,7 @@ from service.errors import ReleaseRefused, Unavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
 from service.indexes.hnsw_file import IndexFileInvalid, read_index_file
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases import files, ladders, manifest, probes, vectors
 from service.towers.inputs import TowerFit
 from service.towers.onnx import OnnxUserTower, load_item_tower

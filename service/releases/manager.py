@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from service.errors import NotReady, ReleaseRefused, SetupInvalid
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.loader import load_release
 from service.releases.manifest import is_release_name
 
@@ -35,7 +35,7 @@ class ReleaseStatus:
 
 
 class ReleaseManager:
-    """Loads releases of one store into this process (`service.ports.Releases`).
+    """Loads releases of one store into this process (`service.ports.serving.Releases`).
 
     A release is loaded beside the live one and takes over by one assignment; a refusal leaves
     the live one untouched. Callers read `live` once per request and keep that value.

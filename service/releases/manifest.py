@@ -48,7 +48,7 @@ class Norms:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """How a user's own items take part; see `service.ports.Release`."""
+    """How a user's own items take part; see `service.ports.serving.Release`."""
 
     weight: float
     has_repeats: bool

@@ -10,7 +10,7 @@ from service.domain.arrays import Hashes, Rows, Vectors
 from service.errors import ReleaseRefused, Unavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
-from service.ports import Catalogue
+from service.ports.serving import Catalogue
 from service.towers.features import Inputs, item_vectors
 from service.towers.onnx import OnnxUserTower
 

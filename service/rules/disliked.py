@@ -7,7 +7,7 @@ import numpy as np
 from service.domain.actions import ACTION_CODES
 from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
-from service.ports import Release
+from service.ports.serving import Release
 
 _DISLIKE = ACTION_CODES["dislike"]
 

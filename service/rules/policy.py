@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from service.domain.arrays import Mask, Rows
 from service.domain.requests import Query
-from service.ports import Release
+from service.ports.serving import Release
 
 
 @dataclass(frozen=True, slots=True)

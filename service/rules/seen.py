@@ -6,7 +6,7 @@ import numpy as np
 
 from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
-from service.ports import Release
+from service.ports.serving import Release
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from service.domain.arrays import Vector
 from service.domain.requests import Query
 from service.errors import TowerUnavailable
-from service.ports import Release
+from service.ports.serving import Release
 
 
 def embed(query: Query, release: Release) -> Vector | None:

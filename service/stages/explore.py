@@ -10,7 +10,7 @@ from service.domain.arrays import Rows
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
-from service.ports import Release
+from service.ports.serving import Release
 
 DAY_S = 86_400
 

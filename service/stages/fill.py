@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.traces import Trace
-from service.ports import Release, Rung
+from service.ports.serving import Release, Rung
 from service.stages.filter import Filter
 
 SLACK = 200

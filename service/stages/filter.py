@@ -8,7 +8,7 @@ from service.domain.arrays import Mask
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.traces import Trace
-from service.ports import Release, Rule
+from service.ports.serving import Release, Rule
 
 
 @dataclass(frozen=True, slots=True)

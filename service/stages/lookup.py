@@ -7,7 +7,7 @@ from service.domain.identity import NOBODY, Person, merge, named_ids, person_of
 from service.domain.sessions import Session
 from service.domain.traces import Trace
 from service.errors import StoreUnavailable
-from service.ports import SessionStore
+from service.ports.stores import SessionStore
 from service.stages.identify import Identify
 
 

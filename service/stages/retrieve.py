@@ -10,7 +10,7 @@ from service.domain.requests import Query
 from service.domain.sessions import Segment
 from service.domain.sources import Source
 from service.errors import IndexUnavailable
-from service.ports import Release, Rung
+from service.ports.serving import Release, Rung
 
 FEWEST = 100
 """Nearest items fetched at least: below this a larger search costs next to nothing."""

@@ -10,7 +10,7 @@ from service.domain.recommendations import Recommendation
 from service.domain.requests import Query
 from service.domain.sources import SOURCE_WORDS, Source
 from service.domain.traces import Trace
-from service.ports import Release
+from service.ports.serving import Release
 
 _REASONS: tuple[tuple[str, ...], ...] = tuple(
     {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from service.domain.events import Event, EventOutcome
 from service.domain.sessions import Session
 from service.errors import StoreUnavailable
-from service.ports import SessionStore
+from service.ports.stores import SessionStore
 
 HOT_READS = 4
 """Read more often than this within `WINDOW_S`, somebody is hot; nobody clicks that fast."""
@@ -29,7 +29,7 @@ class Shared:
 
 
 class CachedSessions:
-    """`service.ports.SessionStore` in front of another one.
+    """`service.ports.stores.SessionStore` in front of another one.
 
     A visitor is always read afresh, so that the very next list knows of the last event. Only who
     is asked for more than four times a second (a crawler, a health check, a campaign page) is

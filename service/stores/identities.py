@@ -23,7 +23,7 @@ Arguments = tuple[bytes | str | int, ...]
 
 
 class RedisIdentities:
-    """`service.ports.IdentityStore` over Redis.
+    """`service.ports.stores.IdentityStore` over Redis.
 
     The two ends of a link may live on two servers of a cluster, so they cannot be written at
     once. A link holds while both ends say so: the account lists the anonymous id first, then the

@@ -9,7 +9,7 @@ from redis.exceptions import NoScriptError
 from service.domain.events import Event, EventOutcome
 from service.domain.sessions import EMPTY_SESSION, Session
 from service.errors import StoreUnavailable
-from service.ports import Clock
+from service.ports.serving import Clock
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster
 from service.stores.codec import Keep, pack_events, unpack_session
@@ -36,7 +36,7 @@ class Person:
 
 
 class RedisSessions:
-    """`service.ports.SessionStore` over Redis."""
+    """`service.ports.stores.SessionStore` over Redis."""
 
     def __init__(self, client: RedisClient | RedisCluster, keep: Keep, clock: Clock) -> None:
         self._client = client

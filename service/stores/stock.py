@@ -12,7 +12,7 @@ WRITTEN_AT_ONCE = 1000
 
 
 class RedisStock:
-    """`service.ports.StockStore` over Redis: one hash, and a number that grows with each change."""
+    """Stock over Redis (`service.ports.stores.StockStore`): a hash, and a count of its changes."""
 
     def __init__(self, client: RedisClient | RedisCluster) -> None:
         self._client = client

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from service.domain.actions import ACTIONS, NEGATIVE, STRENGTH
 from service.domain.arrays import NO_ROWS, NO_TIMES, Rows, Times, Vectors
 from service.domain.sessions import Session
-from service.ports import Catalogue
+from service.ports.serving import Catalogue
 
 Inputs = dict[str, NDArray]  # type: ignore[type-arg]
 

@@ -8,7 +8,7 @@ import onnxruntime as ort
 from service.domain.arrays import Vector, Vectors
 from service.domain.sessions import Session
 from service.errors import ReleaseRefused, TowerUnavailable
-from service.ports import Catalogue
+from service.ports.serving import Catalogue
 from service.towers.features import Inputs
 from service.towers.inputs import FLOAT, Slot, TowerFit
 
@@ -62,7 +62,7 @@ class OnnxTower:
 
 
 class OnnxUserTower:
-    """A user tower (`service.ports.UserTower`) made from an ONNX file.
+    """A user tower (`service.ports.serving.UserTower`) made from an ONNX file.
 
     Raises:
         ReleaseRefused: as `OnnxTower`, or its inputs are not those of `service.towers.inputs`.

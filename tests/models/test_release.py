@@ -15,7 +15,7 @@ from models.interactions import read_log
 from models.recipes import Dataset, Recipe
 from models.release import Job, make_release
 from service.domain.sessions import Session
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.loader import load_release
 from service.releases.manager import current_name
 from service.releases.manifest import Manifest, read_manifest

@@ -14,7 +14,7 @@ from service.domain.actions import EVENT_TYPES
 from service.domain.events import Event, EventOutcome
 from service.errors import NotReady, StoreUnavailable
 from service.ingest import EventRules, Ingest, follow_stock
-from service.ports import Release
+from service.ports.serving import Release
 from tests.factories import NOW_S, make_catalogue, make_release
 from tests.fakes import FakeSessions, FakeStock
 

@@ -10,7 +10,7 @@ import pytest
 from service.domain.events import Event
 from service.errors import NotReady, StoreUnavailable
 from service.ingest import Ingest, Patience
-from service.ports import Release
+from service.ports.serving import Release
 from tests.factories import NOW_S
 from tests.fakes import FakeSessions, FakeStock
 

@@ -16,7 +16,7 @@ from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
 from service.pipeline import Pipeline
-from service.ports import Release
+from service.ports.serving import Release
 from service.rules.excluded import NotExcluded
 from service.rules.stock import InStock
 from service.stages.diversify import Diversify

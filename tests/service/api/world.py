@@ -11,7 +11,7 @@ from service.errors import NotReady
 from service.ingest import Ingest
 from service.monitoring.metrics import Metrics
 from service.people import People
-from service.ports import Release
+from service.ports.serving import Release
 from service.releases.manager import ReleaseState, ReleaseStatus
 from service.settings.tree import Settings
 from service.stores.breaker import Breaker

@@ -9,7 +9,7 @@ from service.domain.arrays import Vectors
 from service.errors import IndexUnavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
-from service.ports import ItemIndex
+from service.ports.serving import ItemIndex
 
 N, DIM = 400, 8
 Maker = Callable[[Vectors], ItemIndex]

@@ -7,7 +7,7 @@ from service.domain.requests import Query
 from service.domain.sources import Source
 from service.domain.traces import Trace
 from service.fallback.popular import Popular
-from service.ports import Release
+from service.ports.serving import Release
 from service.rules.stock import InStock
 from service.stages.fill import Fill
 from service.stages.filter import Filter

@@ -7,7 +7,7 @@ import numpy as np
 from service.domain.arrays import Mask, Rows
 from service.domain.requests import Query
 from service.domain.traces import Trace
-from service.ports import Release
+from service.ports.serving import Release
 from service.stages.filter import Filter
 from tests.factories import make_candidates, make_query, make_release
 

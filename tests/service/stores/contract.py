@@ -6,7 +6,7 @@ from service.domain.actions import ACTIONS
 from service.domain.events import Event, EventOutcome
 from service.domain.items import item_hash
 from service.domain.sessions import EMPTY_SESSION, Marks, Session
-from service.ports import SessionStore
+from service.ports.stores import SessionStore
 
 NOW_S = 1_700_000_000.0
 READ_S = 5.0

@@ -8,7 +8,7 @@ from service.domain.identity import LinkOutcome, Person
 from service.domain.requests import Request
 from service.domain.sessions import EMPTY_SESSION, Session
 from service.domain.traces import Trace
-from service.ports import IdentityStore, SessionStore
+from service.ports.stores import IdentityStore, SessionStore
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
 from tests.service.stores.contract import READ_S, event

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from service.errors import StoreUnavailable
-from service.ports import SessionStore
+from service.ports.stores import SessionStore
 from service.stores.cache import CachedSessions
 from service.stores.codec import Keep
 from service.stores.redis import RedisSessions

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import Event
-from service.ports import SessionStore
+from service.ports.stores import SessionStore
 from service.stores.codec import Keep
 from service.stores.redis import RedisSessions
 from tests.fakes import FakeSessions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.ports import SessionStore
+from service.ports.stores import SessionStore
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
 from service.stores.redis import RedisSessions

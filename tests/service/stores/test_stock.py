@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.errors import StoreUnavailable
-from service.ports import StockStore
+from service.ports.stores import StockStore
 from service.stores.client import RedisClient
 from service.stores.keys import STOCK, STOCK_VERSION
 from service.stores.stock import RedisStock

@@ -1,4 +1,4 @@
-"""Every boundary of the read and write path, on one page."""
+"""The boundaries of the read path: what a release is made of, rules and rungs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,6 @@ from typing import Protocol
 
 from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.candidates import Candidates
-from service.domain.events import Event, EventOutcome
-from service.domain.identity import LinkOutcome
 from service.domain.ladders import Ladder
 from service.domain.requests import Filters, Query
 from service.domain.sessions import Session
@@ -174,93 +172,6 @@ class Releases(Protocol):
 
         Raises:
             NotReady: there is none.
-        """
-        ...
-
-
-class SessionStore(Protocol):
-    """Reads and writes what people did."""
-
-    async def read(self, user: str, timeout_s: float) -> Session:
-        """The session of a person, in one round trip; empty for somebody unknown.
-
-        Raises:
-            StoreUnavailable: not answered within `timeout_s`, refused, or the breaker is open.
-        """
-        ...
-
-    async def read_all(self, users: Sequence[str], timeout_s: float) -> Mapping[str, Session]:
-        """The sessions of several ids in one round trip, by user key; those that could be read.
-
-        Raises:
-            StoreUnavailable: none of them could.
-        """
-        ...
-
-    async def record(self, events: Sequence[Event]) -> list[EventOutcome]:
-        """Stores events, one atomic and idempotent write per person; STORED or DUPLICATE each.
-
-        Raises:
-            StoreUnavailable: nothing is known to be stored; sending again is safe.
-        """
-        ...
-
-
-class IdentityStore(Protocol):
-    """Keeps who is who, what people declare, and forgets them; all by user key.
-
-    Every call may be repeated safely, and has to be after an error.
-    """
-
-    async def link(self, account: str, anonymous: str) -> LinkOutcome:
-        """Makes an anonymous id one with an account: LINKED, ALREADY or CONFLICT (another's).
-
-        Raises:
-            StoreUnavailable: not known to be linked.
-        """
-        ...
-
-    async def unlink(self, account: str, anonymous: str) -> LinkOutcome:
-        """Takes them apart again: UNLINKED, or ABSENT when they were not linked.
-
-        Raises:
-            StoreUnavailable: not known to be undone.
-        """
-        ...
-
-    async def set_interests(self, user: str, names: Sequence[str]) -> None:
-        """Replaces the declared interests.
-
-        Raises:
-            StoreUnavailable: not known to be stored.
-        """
-        ...
-
-    async def forget(self, user: str) -> tuple[str, ...]:
-        """Deletes everything kept of a person, under all linked ids; gives these.
-
-        Raises:
-            StoreUnavailable: perhaps not everything is gone.
-        """
-        ...
-
-
-class StockStore(Protocol):
-    """Shares stock changes between processes."""
-
-    async def write_stock(self, stock: Mapping[str, int]) -> None:
-        """Keeps the stock of these items for everybody.
-
-        Raises:
-            StoreUnavailable: not stored.
-        """
-        ...
-
-    async def read_stock(self) -> Mapping[str, int]:
-        """All stock that was ever written.
-
-        Raises:
-            StoreUnavailable: not readable.
         """
         ...
 
