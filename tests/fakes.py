@@ -11,8 +11,9 @@ from service.domain.actions import ACTION_CODES, IMPRESSION
 from service.domain.events import Event, EventOutcome
 from service.domain.identity import LinkOutcome
 from service.domain.items import item_hash
+from service.domain.releases import HistoryEntry, ReleasesOverview, ReleaseState, ReleaseStatus
 from service.domain.sessions import EMPTY_SESSION, Marks, Session
-from service.errors import StoreUnavailable
+from service.errors import Busy, ReleaseRefused, StoreUnavailable
 from service.ports.serving import Clock
 from service.stores.codec import Keep
 
@@ -24,10 +25,13 @@ class Person:
     """What is known of somebody, uncompressed."""
 
     event_ids: dict[bytes, float] = field(default_factory=dict)
+    events: set[tuple[str, int, str, str]] = field(default_factory=set)
+    """(id, at_ms, type, item), of all that ever was."""
     actions: list[tuple[int, str, str]] = field(default_factory=list)
     """(at_ms, type, item), oldest first."""
-    purchased: dict[str, int] = field(default_factory=dict)
-    seen: dict[str, int] = field(default_factory=dict)
+    bought: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    """When an item was bought or, True, returned last."""
+    seen: dict[str, tuple[int, bool]] = field(default_factory=dict)
     n_interactions: int = 0
     interests: tuple[str, ...] = ()
     links: list[str] = field(default_factory=list)
@@ -37,8 +41,8 @@ class Person:
 class FakeSessions:
     """`service.ports.stores.SessionStore` in memory; `down` makes it fail with that outcome word.
 
-    It remembers all event ids of the last `keep.dedupe_s` seconds; the real store remembers a
-    bounded number of them.
+    It remembers all event ids of the last `keep.dedupe_s` seconds and every event that ever was;
+    the real store remembers a bounded number of ids, and tells by its marks and actions.
     """
 
     def __init__(self, clock: Clock, keep: Keep | None = None) -> None:
@@ -58,8 +62,9 @@ class FakeSessions:
             action_types=np.array([ACTION_CODES[a] for _, a, _ in person.actions], dtype=np.int64),
             at_s=np.array([at_ms / 1000 for at_ms, _, _ in person.actions], dtype=np.float64),
             n_interactions=person.n_interactions,
-            purchased=_marks(person.purchased),
-            seen=_marks(person.seen),
+            purchased=_marks({item: at for item, (at, back) in person.bought.items() if not back}),
+            returned=_marks({item: at for item, (at, back) in person.bought.items() if back}),
+            seen=_marks({item: at for item, (at, _) in person.seen.items()}),
             interests=person.interests,
             links=self._links(user, person),
         )
@@ -94,25 +99,20 @@ class FakeSessions:
     def _store(self, event: Event) -> bool:
         person = self.people.setdefault(event.user, Person())
         known, now_s = hashlib.sha256(event.event_id.encode()).digest(), self.clock()
-        if now_s - person.event_ids.get(known, -math.inf) < self.keep.dedupe_s:
+        at_ms = round(event.at_s * 1000)
+        whole = (event.event_id, at_ms, event.event_type, event.item_id)
+        is_recent = now_s - person.event_ids.get(known, -math.inf) < self.keep.dedupe_s
+        if is_recent or whole in person.events:
             return False
         person.event_ids[known] = now_s
-        at_ms = round(event.at_s * 1000)
+        person.events.add(whole)
         if event.event_type != IMPRESSION:
             self._add(person, at_ms, event)
         if event.event_type in SEEN_BY:
-            _mark(person.seen, event.item_id, at_ms, self.keep.seen)
-        elif event.event_type == "purchase":
-            returns = {
-                at for at, a, item in person.actions if (a, item) == ("return", event.item_id)
-            }
-            if max(returns, default=-1) < at_ms:
-                _mark(person.purchased, event.item_id, at_ms, self.keep.purchased)
-        elif event.event_type == "return":
-            marks = person.purchased
-            person.purchased = {
-                item: at for item, at in marks.items() if item != event.item_id or at > at_ms / 1000
-            }
+            _mark(person.seen, event.item_id, (at_ms // 1000, False), self.keep.seen)
+        elif event.event_type in ("purchase", "return"):
+            is_return = event.event_type == "return"
+            _mark(person.bought, event.item_id, (at_ms // 1000, is_return), self.keep.purchased)
         return True
 
     def _add(self, person: Person, at_ms: int, event: Event) -> None:
@@ -185,20 +185,91 @@ class FakeStock:
             raise StoreUnavailable(self.down)
 
 
-def _mark(marks: dict[str, int], item: str, at_ms: int, keep: int) -> None:
-    at_s = at_ms // 1000
-    if marks.get(item, -1) >= at_s:
-        return
-    marks.pop(item, None)
-    marks[item] = at_s
+def _mark(marks: dict[str, tuple[int, bool]], item: str, mark: tuple[int, bool], keep: int) -> None:
+    marks[item] = max(mark, marks.get(item, mark))
     if len(marks) > keep:
-        order = sorted(marks, key=lambda known: marks[known])  # stable: dicts keep insertion order
-        del marks[order[0]]
+        del marks[min(marks, key=lambda known: (marks[known][0], _within_a_second(known)))]
+
+
+def _within_a_second(item: str) -> int:
+    return item_hash(item) & (1 << 48) - 1
 
 
 def _marks(marks: Mapping[str, int]) -> Marks:
-    order = sorted(marks, key=lambda item: marks[item])
+    order = sorted(marks, key=lambda item: (marks[item], _within_a_second(item)))
     return Marks(
         np.array([item_hash(item) for item in order], dtype=np.uint64),
         np.array([marks[item] for item in order], dtype=np.float64),
     )
+
+
+@dataclass
+class FakeAdmin:
+    """`service.ports.admin.ReleaseAdmin` over releases that are only names.
+
+    `store` maps each name to what is wrong with it: nothing, "worse" (the gate objects), or the
+    reason of a refusal. While `is_busy`, everything that changes something is.
+    """
+
+    store: dict[str, str]
+    live: str | None = None
+    is_busy: bool = False
+    previous: str | None = None
+    states: dict[str, ReleaseStatus] = field(default_factory=dict)
+    history: list[HistoryEntry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.live is not None:
+            self._note(self.live, ReleaseState.LIVE)
+
+    async def overview(self) -> ReleasesOverview:
+        return ReleasesOverview(self.live, tuple(self.states.values()), tuple(self.history))
+
+    async def load(self, name: str, by: str) -> ReleaseStatus:
+        self._begin(name, "load", by)
+        if name != self.live:
+            self._note(name, ReleaseState.STAGED)
+            self._write(name, "load", by, "staged")
+        return self.states[name]
+
+    async def activate(self, name: str, by: str, force: str = "") -> ReleaseStatus:
+        self._begin(name, "activate", by)
+        if self.store[name] == "worse" and not force and name != self.live:
+            self._refuse(name, "activate", by, "gate_metrics")
+        return self._switch(name, "activate", by, force)
+
+    async def rollback(self, by: str) -> ReleaseStatus:
+        self._begin(self.live or "", "rollback", by)
+        if self.previous is None:
+            raise ReleaseRefused("missing", "no release was live before this one: activate one")
+        return self._switch(self.previous, "rollback", by)
+
+    def _begin(self, name: str, action: str, by: str) -> None:
+        if self.is_busy:
+            raise Busy("another release is being loaded")
+        wrong = self.store.get(name, "missing")
+        if wrong not in ("", "worse"):
+            self._refuse(name, action, by, wrong)
+
+    def _switch(self, name: str, action: str, by: str, reason: str = "") -> ReleaseStatus:
+        if self.live is not None and self.live != name:
+            self.previous = self.live
+            self._note(self.live, ReleaseState.PREVIOUS)
+        self.live = name
+        self._write(name, action, by, "live", reason)
+        return self._note(name, ReleaseState.LIVE)
+
+    def _refuse(self, name: str, action: str, by: str, reason: str) -> None:
+        detail = f"{name} is wrong: publish it again"
+        if name != self.live:
+            self.states[name] = ReleaseStatus(name, ReleaseState.REFUSED, reason, detail)
+        self._write(name, action, by, "refused", reason, detail)
+        raise ReleaseRefused(reason, detail)
+
+    def _note(self, name: str, state: ReleaseState) -> ReleaseStatus:
+        facts = {"embedding_version": "tiny-1", "items": 30, "trained_through": None, "as_of": None}
+        self.states[name] = ReleaseStatus(name, state, facts=facts)
+        return self.states[name]
+
+    def _write(self, name: str, action: str, by: str, *what: str) -> None:
+        self.history.insert(0, HistoryEntry(1_700_000_000.0, name, action, by, *what))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from loadtest.items import STORE, live_release
 
-HEADER = struct.Struct("<B8sIHHHBI")
+HEADER = struct.Struct("<B8sIHHHHBI")
 MOMENT_BYTES, MARK_BYTES = 6, 12
 Actions = list[tuple[str, int, float]]
 """Item id, action code (position in the manifest's `actions`) and epoch seconds; oldest first."""
@@ -35,8 +35,8 @@ def unpack(value: object) -> Actions:
     """The actions of a packed session; none of a missing one."""
     if not isinstance(value, bytes):
         return []
-    _, _, _, n, bought, seen, _, id_bytes = HEADER.unpack_from(value)
-    start = HEADER.size + n * MOMENT_BYTES + (bought + seen) * MARK_BYTES
+    _, _, _, n, *marked, _, id_bytes = HEADER.unpack_from(value)
+    start = HEADER.size + n * MOMENT_BYTES + sum(marked) * MARK_BYTES
     ids = value[start : start + id_bytes].decode().split("\n")[:n]
     packed = np.frombuffer(value, np.uint8, n * MOMENT_BYTES, HEADER.size)
     wide = np.zeros((n, 8), dtype=np.uint8)

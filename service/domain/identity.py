@@ -1,6 +1,6 @@
 """Several ids, one person: who belongs together, and their histories as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -119,6 +119,7 @@ def merge(*sessions: Session) -> Session:
         n_interactions=counted - len(ids) + len(order),
         interests=tuple(dict.fromkeys(name for session in full for name in session.interests)),
         purchased=_latest([_not_returned(session, full) for session in full]),
+        returned=_latest([session.returned for session in full]),
         seen=_latest([session.seen for session in full]),
     )
 
@@ -156,7 +157,14 @@ def _not_returned(session: Session, all_of: Sequence[Session]) -> Marks:
     keep: Mask = np.ones(len(marks.hashes), dtype=np.bool_)
     for other in all_of:
         if other is not session:
-            for i in np.flatnonzero(other.action_types == _RETURN).tolist():
-                is_item = marks.hashes == np.uint64(item_hash(other.item_ids[i]))
-                keep &= ~(is_item & (marks.at_s <= other.at_s[i]))
+            for item, at_s in _returns(other):
+                keep &= ~((marks.hashes == np.uint64(item)) & (marks.at_s <= at_s))
     return marks if keep.all() else Marks(marks.hashes[keep], marks.at_s[keep])
+
+
+def _returns(session: Session) -> Iterator[tuple[int, float]]:
+    """Hashes of items and when they were returned; what a caller brings along has no marks."""
+    marks = session.returned
+    yield from zip(marks.hashes.tolist(), marks.at_s.tolist(), strict=True)
+    for i in np.flatnonzero(session.action_types == _RETURN).tolist():
+        yield item_hash(session.item_ids[i]), float(session.at_s[i])

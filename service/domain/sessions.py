@@ -44,7 +44,8 @@ class Session:
         at_s: epoch seconds, float64 [n].
         n_interactions: actions ever counted, at least n.
         interests: declared category names.
-        purchased: items bought, with the time of the last purchase.
+        purchased: items bought and not returned since, with the time of the last purchase.
+        returned: items returned and not bought since, with the time of the last return.
         seen: items shown or opened, with the last time.
         links: user keys that belong to the same person, as the store has them
             (`service.domain.identity.person_of` tells which of them hold).
@@ -56,6 +57,7 @@ class Session:
     n_interactions: int = 0
     interests: tuple[str, ...] = ()
     purchased: Marks = field(default_factory=Marks)
+    returned: Marks = field(default_factory=Marks)
     seen: Marks = field(default_factory=Marks)
     links: tuple[str, ...] = ()
 

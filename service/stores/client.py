@@ -128,9 +128,18 @@ class RedisClient:
         op: str,
         timeout_s: float,
         work: Callable[["RedisClient"], Awaitable[tuple[Reply, str]]],
+        ask: object = None,
     ) -> Reply:
         """Does `work` with the server that holds a key; like `run` otherwise."""
         return await self.run(op, timeout_s, lambda: work(self))
+
+    async def ask(self, error: object, op: str, timeout_s: float, work: object) -> Any:
+        """What a redirect to another node comes to, with one server: nothing.
+
+        Raises:
+            StoreUnavailable: always.
+        """
+        raise StoreUnavailable("moved", "redis: a node of a cluster; name it as redis+cluster://")
 
     async def run(
         self, op: str, timeout_s: float, work: Callable[[], Awaitable[tuple[Reply, str]]]

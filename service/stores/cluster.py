@@ -12,6 +12,7 @@ from redis.crc import key_slot
 from redis.exceptions import MovedError
 
 from service.errors import StoreUnavailable
+from service.stores.asking import AskedNode, AskingRedis, is_ask
 from service.stores.breaker import State
 from service.stores.client import RedisClient, RedisOptions, Reply
 from service.stores.outcomes import NoMetrics, StoreMetrics
@@ -33,8 +34,8 @@ class RedisCluster:
     """Like `RedisClient`, for a cluster: a node that fails costs only what it holds.
 
     The library's own cluster client retries, and reads the map anew in the middle of a command;
-    here a command goes to one node, follows one MOVED within the time it has, and the map is read
-    by a background task.
+    here a command goes to one node, follows one redirect within the time it has, and the map is
+    read by a background task.
     """
 
     def __init__(self, options: RedisOptions, metrics: StoreMetrics | None = None) -> None:
@@ -91,8 +92,16 @@ class RedisCluster:
         op: str,
         timeout_s: float,
         work: Callable[[RedisClient], Awaitable[tuple[Reply, str]]],
+        ask: Callable[[AskedNode], Awaitable[tuple[Reply, str]]] | None = None,
     ) -> Reply:
-        """Does `work` with the master that holds a key; follows MOVED once, within `timeout_s`.
+        """Does `work` with the master that holds a key; follows one redirect within `timeout_s`.
+
+        Args:
+            key: its slot decides.
+            op: what is counted.
+            timeout_s: for all of it.
+            work: gives a reply and an outcome word.
+            ask: the same, with the server that is just taking over the slot of the key.
 
         Raises:
             StoreUnavailable: with the outcome word.
@@ -102,24 +111,46 @@ class RedisCluster:
         try:
             return await node.run(op, timeout_s, lambda: work(node))
         except StoreUnavailable as error:
-            left_s = until_s - time.monotonic()
-            if left_s <= 0.0 or not self.learn(key, error.__cause__):
+            left_s, cause = until_s - time.monotonic(), error.__cause__
+            if left_s > 0.0 and ask is not None and is_ask(cause):
+                return await self.ask(cause, op, left_s, ask)
+            if left_s <= 0.0 or not self.learn(key, cause):
                 raise
         holder = self.node(key)
         return await holder.run(op, left_s, lambda: work(holder))
+
+    async def ask(
+        self,
+        error: object,
+        op: str,
+        timeout_s: float,
+        work: Callable[[AskedNode], Awaitable[tuple[Reply, str]]],
+    ) -> Reply:
+        """Does `work` with the node that an ASK names; who holds the slot is not changed by it.
+
+        Raises:
+            StoreUnavailable: with the outcome word.
+        """
+        node = self._named(error)
+        asked = AskedNode(AskingRedis(node.reads), AskingRedis(node.writes))
+        return await node.run(op, timeout_s, lambda: work(asked))
 
     def learn(self, key: bytes, error: object) -> bool:
         """Notes where a key has moved to; False when the error does not tell."""
         if not isinstance(error, MovedError):
             return False
         self.look_soon()
-        address = (error.host or self._place.hosts[0][0], error.port)
-        self._holders[key_slot(key)] = self._nodes.get(address) or self._open(address)
+        self._holders[key_slot(key)] = self._named(error)
         return True
 
     def look_soon(self) -> None:
         """Somebody was silent, or named another holder: the map may have changed."""
         self._is_stale.set()
+
+    def _named(self, error: Any) -> RedisClient:
+        """The node that a redirect names."""
+        address = (error.host or self._place.hosts[0][0], error.port)
+        return self._nodes.get(address) or self._open(address)
 
     def _open(self, address: Address) -> RedisClient:
         node = RedisClient(self.options, self._metrics, self._place.at(*address))

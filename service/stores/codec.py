@@ -2,8 +2,8 @@
 
 import hashlib
 import struct
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from service.domain.arrays import Rows, Times
 from service.domain.events import Event
 from service.domain.sessions import EMPTY_SESSION, Marks, Session
 
-VERSION = 1
+VERSION = 2
 IMPRESSION_CODE = 15
 """Action code of an event that only marks its item as seen; never stored as an action."""
 
-_HEADER = struct.Struct("<B8sIHHHBI")
+_HEADER = struct.Struct("<B8sIHHHHBI")
 _EVENT = struct.Struct("<6sIH8sH")
 _LIMITS = struct.Struct("<IIIHHHH")
 _MOMENT_BYTES, _MARK_BYTES = 6, 12
@@ -32,7 +32,7 @@ class Keep:
 
     Attributes:
         actions: newest actions.
-        purchased: items bought.
+        purchased: items bought, or returned since.
         seen: items shown or opened.
         event_ids: hashes of event ids remembered at most, for deduplication.
         ttl_s: life of a session after its last event.
@@ -90,11 +90,12 @@ def pack_session(session: Session, check: bytes) -> bytes:
         session.n_interactions,
         len(session.item_ids),
         len(session.purchased.hashes),
+        len(session.returned.hashes),
         len(session.seen.hashes),
         len(session.interests),
         len(ids),
     )
-    marks = _pack_marks(session.purchased) + _pack_marks(session.seen)
+    marks = b"".join(map(_pack_marks, (session.purchased, session.returned, session.seen)))
     rest = b"".join(name.encode() + b"\n" for name in (*session.interests, *session.links))
     return head + moments[:, :_MOMENT_BYTES].tobytes() + marks + ids + rest
 
@@ -113,10 +114,9 @@ def unpack_session(data: bytes, check: bytes) -> tuple[Session, str]:
         return EMPTY_SESSION, "miss"
     if len(data) < _HEADER.size:
         return EMPTY_SESSION, "corrupt"
-    version, owner, count, n, bought, seen, interests, id_bytes = _HEADER.unpack_from(data)
-    at_purchased = _HEADER.size + n * _MOMENT_BYTES
-    at_seen = at_purchased + bought * _MARK_BYTES
-    at_ids = at_seen + seen * _MARK_BYTES
+    version, owner, count, n, *marked, interests, id_bytes = _HEADER.unpack_from(data)
+    at_marks = _HEADER.size + n * _MOMENT_BYTES
+    at_ids = at_marks + sum(marked) * _MARK_BYTES
     at_rest = at_ids + id_bytes
     if version != VERSION or owner != check or at_rest > len(data):
         return EMPTY_SESSION, "corrupt"
@@ -125,14 +125,16 @@ def unpack_session(data: bytes, check: bytes) -> tuple[Session, str]:
     if len(ids) != n or len(names) < interests:
         return EMPTY_SESSION, "corrupt"
     types, at_s = _unpack_moments(data, n)
+    purchased, returned, seen = _unpack_marks(data, at_marks, marked)
     session = Session(
         item_ids=ids,
         action_types=types,
         at_s=at_s,
         n_interactions=max(count, n),
         interests=names[:interests],
-        purchased=_unpack_marks(data, at_purchased, bought),
-        seen=_unpack_marks(data, at_seen, seen),
+        purchased=purchased,
+        returned=returned,
+        seen=seen,
         links=names[interests:],
     )
     if n and int(types.max()) >= len(ACTIONS):
@@ -162,22 +164,22 @@ def _unpack_moments(data: bytes, n: int) -> tuple[Rows, Times]:
     return (wide >> 16) & 15, (wide >> 20) / 1000.0
 
 
-def _unpack_marks(data: bytes, start: int, n: int) -> Marks:
-    if not n:
-        return _NO_MARKS
-    hashes = np.frombuffer(data, _UINT64, n, start)
-    return Marks(hashes, np.frombuffer(data, _UINT32, n, start + 8 * n).astype(np.float64))
+def _unpack_marks(data: bytes, start: int, counts: Iterable[int]) -> Iterator[Marks]:
+    """One set of marks after the other."""
+    for n in counts:
+        if not n:
+            yield _NO_MARKS
+            continue
+        at_s = np.frombuffer(data, _UINT32, n, start + 8 * n).astype(np.float64)
+        yield Marks(np.frombuffer(data, _UINT64, n, start), at_s)
+        start += n * _MARK_BYTES
 
 
 def _without_unknown_actions(session: Session) -> Session:
     keep = np.flatnonzero(session.action_types < len(ACTIONS))
-    return Session(
+    return replace(
+        session,
         item_ids=tuple(session.item_ids[i] for i in keep),
         action_types=session.action_types[keep],
         at_s=session.at_s[keep],
-        n_interactions=session.n_interactions,
-        interests=session.interests,
-        purchased=session.purchased,
-        seen=session.seen,
-        links=session.links,
     )

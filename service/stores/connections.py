@@ -1,6 +1,7 @@
 """Connections of redis-py that send without waiting."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,8 @@ from redis.asyncio.connection import (
     SSLConnection,
     UnixDomainSocketConnection,
 )
+
+from service.stores.names import Names
 
 UNSENT_BYTES = 65_536
 """What may lie in the transport's buffer; a read never gets there."""
@@ -45,11 +48,36 @@ class SendsAtOnce(AbstractConnection):
                 await writer.drain()
 
 
-class TcpConnection(SendsAtOnce, Connection):
+class KnowsNames(SendsAtOnce):
+    """Connects to any address of its host; a resolver that is gone costs no known host."""
+
+    def __init__(self, *, names: Names, **options: Any) -> None:
+        super().__init__(**options)
+        self._names, self._address = names, ""
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        its: Mapping[str, Any] = super()._connection_arguments()  # type: ignore[misc]
+        is_tls = "ssl" in its  # then the certificate is compared with the name
+        return {**its, "host": self._address} | ({"server_hostname": self.host} if is_tls else {})
+
+    async def _connect(self) -> None:
+        async with asyncio.timeout(self.socket_connect_timeout):
+            *others, last = await self._names.find(self.host)
+            for self._address in others:
+                with contextlib.suppress(ConnectionError):
+                    return await self._connect_there()
+            self._address = last
+            return await self._connect_there()
+
+    async def _connect_there(self) -> None:
+        await super()._connect()  # type: ignore[no-untyped-call, safe-super]
+
+
+class TcpConnection(KnowsNames, Connection):
     pass
 
 
-class TlsConnection(SendsAtOnce, SSLConnection):
+class TlsConnection(KnowsNames, SSLConnection):
     pass
 
 

@@ -9,6 +9,7 @@ from redis.exceptions import NoScriptError
 
 from service.domain.identity import LinkOutcome
 from service.errors import StoreUnavailable
+from service.stores.asking import AskedNode
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster
 from service.stores.identity_scripts import EDIT
@@ -138,7 +139,7 @@ class RedisIdentities:
             *texts,
         )
 
-        async def send(node: RedisClient) -> tuple[str, str]:
+        async def send(node: RedisClient | AskedNode) -> tuple[str, str]:
             try:
                 reply = await _evaluate(node, arguments)
             except NoScriptError:  # a server that was restarted has forgotten the script
@@ -148,13 +149,11 @@ class RedisIdentities:
 
         limit_s = self._client.options.write_timeout_s
         try:
-            return await self._client.run_at(keys.session, "identity", limit_s, send)
+            return await self._client.run_at(keys.session, "identity", limit_s, send, send)
         finally:
             self._changed((user,))
 
 
-async def _evaluate(node: RedisClient, arguments: Arguments) -> str:
-    reply: bytes = await node.writes.execute_command(  # type: ignore[no-untyped-call]
-        "EVALSHA", EDIT_SHA, 2, *arguments
-    )
+async def _evaluate(node: RedisClient | AskedNode, arguments: Arguments) -> str:
+    reply: bytes = await node.writes.execute_command("EVALSHA", EDIT_SHA, 2, *arguments)
     return reply.decode()

@@ -12,16 +12,16 @@ EDIT = r"""
 --   forget account          deletes all of an id that names the account; '' deletes it anyway
 -- Replies with the ids of an account after `join`; with the account in the way after `claim`; with
 -- `1` when something was there to be undone or deleted; else with nothing.
-local VERSION, HEADER, COUNT_OF_INTERESTS = 1, 24, 20
+local VERSION, HEADER, COUNT_OF_INTERESTS = 2, 26, 22
 local check, ttl, what = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local texts = {unpack(ARGV, 4)}
-local front = struct.pack('<Bc8I4I2I2I2BI4', VERSION, check, 0, 0, 0, 0, 0, 0)
+local front = struct.pack('<Bc8I4I2I2I2I2BI4', VERSION, check, 0, 0, 0, 0, 0, 0, 0)
 local interests, links = {}, {}
 
 local function load(raw)
   if type(raw) ~= 'string' or #raw < HEADER then return end
-  local version, owner, _, a, p, s, n, b = struct.unpack('<Bc8I4I2I2I2BI4', raw)
-  local stop = HEADER + 6 * a + 12 * (p + s) + b
+  local version, owner, _, a, p, r, s, n, b = struct.unpack('<Bc8I4I2I2I2I2BI4', raw)
+  local stop = HEADER + 6 * a + 12 * (p + r + s) + b
   local rest = raw:sub(stop + 1)
   if version ~= VERSION or owner ~= check or #raw < stop then return end
   if #rest > 0 and rest:sub(-1) ~= '\n' then return end
@@ -41,7 +41,7 @@ local function place_of(id)
 end
 
 local function save(is_renewed)
-  local blank = struct.pack('<Bc8I4I2I2I2BI4', VERSION, check, 0, 0, 0, 0, 0, 0)
+  local blank = struct.pack('<Bc8I4I2I2I2I2BI4', VERSION, check, 0, 0, 0, 0, 0, 0, 0)
   local bare = front:sub(1, COUNT_OF_INTERESTS - 1) .. '\0' .. front:sub(COUNT_OF_INTERESTS + 1)
   if bare == blank and #interests + #links == 0 then redis.call('DEL', KEYS[1]) return end
   local value = front:sub(1, COUNT_OF_INTERESTS - 1) .. string.char(#interests)

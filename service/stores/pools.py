@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 
 from service.errors import SetupInvalid
 from service.stores.connections import CONNECTIONS
+from service.stores.names import Names
 from service.stores.places import Kind, Place
 from service.stores.sentinel import MASTER_CONNECTIONS, MasterFinder
 
@@ -35,6 +36,8 @@ def open_pool(place: Place, bounds: Bounds, finder: MasterFinder | None = None) 
         SetupInvalid: an option in the URL is none of the library's.
     """
     options: dict[str, Any] = {**place.login, "connection_class": CONNECTIONS[place.scheme]}
+    if place.scheme != "unix":
+        options["names"] = Names()
     if finder is not None:
         options |= {"connection_class": MASTER_CONNECTIONS[place.scheme], "finder": finder}
     try:

@@ -10,6 +10,7 @@ from service.domain.events import Event, EventOutcome
 from service.domain.sessions import EMPTY_SESSION, Session
 from service.errors import StoreUnavailable
 from service.ports.serving import Clock
+from service.stores.asking import AskedNode, is_ask
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster
 from service.stores.codec import Keep, pack_events, unpack_session
@@ -52,15 +53,13 @@ class RedisSessions:
         """
         keys = UserKeys.of(user)
 
-        async def fetch(node: RedisClient) -> tuple[Session, str]:
-            data = await node.reads.execute_command(  # type: ignore[no-untyped-call]
-                "GETRANGE", keys.session, 0, self._last_byte
-            )
+        async def fetch(node: RedisClient | AskedNode) -> tuple[Session, str]:
+            data = await node.reads.execute_command("GETRANGE", keys.session, 0, self._last_byte)
             return unpack_session(data, keys.check)
 
         limit_s = min(timeout_s, self._client.options.read_timeout_s)
         try:
-            return await self._client.run_at(keys.session, "read", limit_s, fetch)
+            return await self._client.run_at(keys.session, "read", limit_s, fetch, fetch)
         except StoreUnavailable as error:
             if error.outcome == "wrongtype":  # somebody else's data under our key
                 return EMPTY_SESSION
@@ -108,7 +107,8 @@ class RedisSessions:
         moved, done = [], 0
         for node, chunk in self._chunks(people):
             replies = await self._write(node, [person.write for person in chunk], done)
-            for person, reply in zip(chunk, replies, strict=True):
+            for person, first in zip(chunk, replies, strict=True):
+                reply = await self._ask(person.write, first) if is_ask(first) else first
                 if not isinstance(reply, bytes):
                     moved.append(person)
                     continue
@@ -139,6 +139,20 @@ class RedisSessions:
 
         return await node.run("record", self._client.options.write_timeout_s, send)
 
+    async def _ask(self, write: Write, error: object) -> bytes:
+        """Writes the events of a person who is just being moved to another server."""
+
+        async def send(node: AskedNode) -> tuple[bytes, str]:
+            try:
+                reply = await node.writes.execute_command("EVALSHA", RECORD_SHA, 2, *write)
+            except NoScriptError:
+                await node.writes.script_load(RECORD)
+                reply = await node.writes.execute_command("EVALSHA", RECORD_SHA, 2, *write)
+            return reply, "ok"
+
+        limit_s = self._client.options.write_timeout_s
+        return await self._client.ask(error, "record", limit_s, send)
+
     def _look(self, writes: list[Write], replies: list[object], done: int) -> str:
         """The outcome word: `ok`, or `moved` when some keys now live on another server.
 
@@ -147,7 +161,7 @@ class RedisSessions:
         """
         outcome = "ok"
         for write, reply in zip(writes, replies, strict=True):
-            if self._client.learn(write[0], reply):
+            if self._client.learn(write[0], reply) or is_ask(reply):
                 outcome = "moved"
             elif isinstance(reply, Exception):
                 stored = sum(isinstance(other, bytes) for other in replies)

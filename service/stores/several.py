@@ -1,12 +1,14 @@
 """Reads the sessions of several ids in one round trip: one pipeline per server, all at once."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
-from redis.exceptions import MovedError
+from redis.exceptions import AskError
 
 from service.domain.sessions import EMPTY_SESSION, Session
 from service.errors import StoreUnavailable
+from service.stores.asking import AskedNode, is_ask
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster
 from service.stores.codec import unpack_session
@@ -63,7 +65,8 @@ async def _read_at(
         replies: list[object] = await pipeline.execute(raise_on_error=False)
         found: Sessions = {}
         words = set()
-        for user, its, reply in zip(users, keys, replies, strict=True):
+        for user, its, first in zip(users, keys, replies, strict=True):
+            reply = await _ask(client, first, its, last_byte) if is_ask(first) else first
             session, word = _session(client, its, reply)
             words.add(word)
             if session is not None:
@@ -73,6 +76,20 @@ async def _read_at(
         return found, next(w for w in ("corrupt", "wrongtype", "moved", "ok", "miss") if w in words)
 
     return await node.run("read", limit_s, fetch)
+
+
+async def _ask(
+    client: RedisClient | RedisCluster, error: object, keys: UserKeys, last_byte: int
+) -> object:
+    """What the server says that is just taking a key over; the error where it says nothing."""
+
+    async def fetch(node: AskedNode) -> tuple[object, str]:
+        reply = await node.reads.execute_command("GETRANGE", keys.session, 0, last_byte)
+        return reply, "ok"
+
+    with contextlib.suppress(StoreUnavailable):
+        return await client.ask(error, "read", client.options.read_timeout_s, fetch)
+    return error
 
 
 def _session(
@@ -85,7 +102,7 @@ def _session(
     """
     if isinstance(reply, bytes):
         return unpack_session(reply, keys.check)
-    if client.learn(keys.session, reply) or isinstance(reply, MovedError):
+    if client.learn(keys.session, reply) or isinstance(reply, AskError):
         return None, "moved"
     if isinstance(reply, Exception):
         if classify(reply).outcome == "wrongtype":  # somebody else's data under our key

@@ -11,6 +11,7 @@ from service.errors import StoreUnavailable
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
+from service.stores.identities import RedisIdentities
 from service.stores.keys import UserKeys
 from service.stores.redis import RedisSessions
 from service.stores.servers import wait_for
@@ -179,6 +180,44 @@ async def test_f11_a_key_that_has_moved_is_followed_once_and_then_known() -> Non
             assert client.is_up
 
 
+async def test_f11_a_slot_that_is_being_moved_is_asked_for_at_both_ends() -> None:
+    """Half of its keys have arrived; nobody is answered without a history meanwhile."""
+    with redis_cluster() as cluster:
+        source, target = cluster.masters[0], cluster.masters[2]
+        async with open_client(options(cluster.url, **BOUNDS)) as client:
+            store = store_of(client)
+            await fill(store)
+            gone = next(one for one in USERS if _port(client, one) == source.port)
+            end = _begin_to_move(source, target, UserKeys.of(gone).session)
+            assert [await read(store, gone) for _ in range(3)] == ["ok"] * 3
+            together = await store.read_all([gone, *USERS[:9]], 2.0)
+            assert together[gone].item_ids == (gone,)
+            assert len(together) == len({gone, *USERS[:9]})
+            assert await write(store, "second", USERS) == "ok"
+            assert await write(store, "second", USERS) == "ok"
+            assert (await store.read(gone, 2.0)).item_ids == (gone, "cup")
+            assert await RedisIdentities(client, store, 8, 1000).link(gone, "a:phone") == "linked"
+            assert _port(client, gone) == source.port  # what was asked is not believed to be so
+            assert client.is_up
+            end()
+            assert await read(store, gone) == "ok"
+            assert (await store.read(gone, 2.0)).links == ("a:phone",)
+
+
+async def test_f11_somebody_new_in_a_slot_that_is_being_moved_has_to_wait() -> None:
+    """Redis runs no script on two keys of such a slot before both are there."""
+    with redis_cluster() as cluster:
+        source, target = cluster.masters[0], cluster.masters[2]
+        async with open_client(options(cluster.url, **BOUNDS)) as client:
+            store = store_of(client)
+            user = next(one for one in USERS if _port(client, one) == source.port)
+            end = _begin_to_move(source, target, UserKeys.of(user).session)
+            assert (await store.read(user, 2.0)).item_ids == ()
+            assert await write(store, "first", [user]) == "moved"
+            end()
+            assert await write(store, "first", [user]) == "ok"
+
+
 def _port(client: RedisClient | RedisCluster, user: str) -> int:
     pool: Any = client.node(UserKeys.of(user).session).reads.connection_pool
     port: int = pool.connection_kwargs["port"]
@@ -187,15 +226,30 @@ def _port(client: RedisClient | RedisCluster, user: str) -> int:
 
 def _move(source: RedisServer, target: RedisServer, key: bytes) -> None:
     """Moves a slot with its keys from one master to another, as an operator would."""
+    _begin_to_move(source, target, key)()
+
+
+def _begin_to_move(source: RedisServer, target: RedisServer, key: bytes) -> Callable[[], None]:
+    """Moves the keys of a slot, but not yet the slot; gives what ends it."""
     with source.client() as old, target.client() as new:
         slot = old.execute_command("CLUSTER", "KEYSLOT", key)
-        names = {one: one.execute_command("CLUSTER", "MYID") for one in (old, new)}
-        new.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[old])
-        old.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[new])
+        names = {one: _do(one, "CLUSTER", "MYID") for one in (source, target)}
+        new.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
+        old.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])
         keys = old.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100)
-        old.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
-        for one in (new, old):
-            one.execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[new])
+        if keys:
+            old.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+
+    def end() -> None:
+        for one in (target, source):
+            _do(one, "CLUSTER", "SETSLOT", slot, "NODE", names[target])
+
+    return end
+
+
+def _do(server: RedisServer, *command: object) -> Any:
+    with server.client() as plain:
+        return plain.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
 async def _failover(watcher: redis_py.Redis) -> bool:

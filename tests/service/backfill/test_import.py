@@ -6,7 +6,7 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,21 +75,34 @@ def importing(path: Path, url: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def lengths(url: str) -> set[int]:
+EVERYBODY = tuple(f"u:u{n}" for n in range(PEOPLE))
+
+
+def lengths(url: str, users: Sequence[str] = EVERYBODY) -> set[int]:
     """How many interactions were counted per person."""
-    return asyncio.run(_lengths(url))
+    return asyncio.run(_lengths(url, users))
 
 
-async def _lengths(url: str) -> set[int]:
+async def _lengths(url: str, users: Sequence[str]) -> set[int]:
     async with open_client(options(url)) as client:
         store = RedisSessions(client, Keep(), Clock())
-        return {(await store.read(f"u:u{n}", READ_S)).n_interactions for n in range(PEOPLE)}
+        return {(await store.read(user, READ_S)).n_interactions for user in users}
 
 
-def digests(server: RedisServer) -> dict[bytes, object]:
+def content(server: RedisServer) -> dict[bytes, object]:
     with server.client() as plain:
-        keys = list(plain.scan_iter("*:session"))
-        return {key: plain.get(key) for key in keys}
+        return {key: plain.get(key) for key in plain.scan_iter()}
+
+
+def invoices(path: Path, n: int) -> Path:
+    """A buyer of n lines, up to 40 at one instant, every ninth brought back; and a reader."""
+    kinds = ("purchase",) * 8 + ("return",)
+    lines = [f"busy,i{(k * 7) % 900},{kinds[k % 9]},{START_S + k // 40 * 3600}\n" for k in range(n)]
+    lines += [
+        f"reader,i{k % 700},{('view', 'impression')[k % 2]},{START_S + k}\n" for k in range(n)
+    ]
+    path.write_text(HEAD + "".join(lines))
+    return path
 
 
 def test_importing_twice_changes_nothing(tmp_path: Path) -> None:
@@ -98,12 +111,35 @@ def test_importing_twice_changes_nothing(tmp_path: Path) -> None:
         first = run(path, server.url)
         assert first.returncode == 0, first.stderr
         assert counts(first.stdout)["stored"] == PEOPLE * EACH
-        before = digests(server)
-        assert len(before) == PEOPLE
+        before = content(server)
+        assert len(before) == 2 * PEOPLE
         again = run(path, server.url)
         assert counts(again.stdout)["duplicates"] == PEOPLE * EACH
-        assert digests(server) == before
+        assert content(server) == before
         assert lengths(server.url) == {EACH}
+
+
+@pytest.mark.parametrize("is_backwards", [False, True], ids=["in order", "backwards"])
+def test_importing_the_busiest_twice_changes_nothing_at_all(
+    tmp_path: Path, is_backwards: bool
+) -> None:
+    """Far more than the store remembers ids, actions and marks of."""
+    path, n = invoices(tmp_path / "events.csv", 2400), 2400
+    if is_backwards:
+        head, *lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join([head, *reversed(lines)]))
+    with redis_server() as server:
+        assert counts(run(path, server.url).stdout)["sent"] == 2 * n
+        before = content(server)
+        assert len(before) == 4
+        assert counts(run(path, server.url).stdout)["duplicates"] == 2 * n
+        assert content(server) == before
+        with server.client() as plain:  # as after a day
+            plain.delete(*plain.scan_iter("*:events"))
+        assert counts(run(path, server.url).stdout)["duplicates"] == 2 * n
+        assert content(server).items() <= before.items()
+        if not is_backwards:
+            assert lengths(server.url, ["u:busy", "u:reader"]) == {n, n / 2}
 
 
 def test_killing_redis_in_the_middle_loses_nothing_that_was_acknowledged(

@@ -103,6 +103,13 @@ def test_what_was_bought_here_and_returned_there_is_no_longer_purchased(
     assert item_hash("cup") in merged.purchased.hashes.tolist()
 
 
+def test_a_return_that_is_only_a_mark_by_now_counts_too() -> None:
+    bought = make_session(purchased=make_marks(("hat", 50), ("cup", 99)))
+    merged = merge(bought, make_session(returned=make_marks(("hat", 10), ("tie", 10))))
+    assert merged.purchased.hashes.tolist() == [item_hash("cup")]
+    assert set(merged.returned.hashes.tolist()) == {item_hash("hat"), item_hash("tie")}
+
+
 def test_interests_of_all_ids_are_joined() -> None:
     merged = merge(
         make_session(interests=("toys", "books")), make_session(interests=("garden", "toys"))

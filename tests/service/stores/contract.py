@@ -146,6 +146,39 @@ class SessionStoreContract:
         await store.record([event("c", "hat", "purchase", 5)])
         assert len((await store.read("u:ann", READ_S)).purchased.hashes) == 1
 
+    async def test_a_return_is_known_longer_than_the_action(self, store: SessionStore) -> None:
+        later = [event(f"e{n}", f"i{n}", ago_s=9 - n / 9) for n in range(80)]
+        await store.record([event("b", "hat", "return", 10), *later])
+        await store.record([event("a", "hat", "purchase", 50), event("c", "cup", "purchase", 5)])
+        session = await store.read("u:ann", READ_S)
+        assert marked(session.purchased) == {item_hash("cup"): NOW_S - 5}
+        assert marked(session.returned) == {item_hash("hat"): NOW_S - 10}
+
+    async def test_the_oldest_of_what_was_bought_or_returned_give_way(
+        self, store: SessionStore
+    ) -> None:
+        kinds = ("purchase", "purchase", "return")
+        batch = [event(f"e{n}", f"i{n}", kinds[n % 3], ago_s=1000 - n) for n in range(530)]
+        await store.record(batch[::-1])
+        session = await store.read("u:ann", READ_S)
+        for kind, marks in (("purchase", session.purchased), ("return", session.returned)):
+            kept = {item_hash(one.item_id) for one in batch[30:] if one.event_type == kind}
+            assert set(marked(marks)) == kept
+
+    async def test_what_comes_again_days_later_changes_nothing(
+        self, store: SessionStore, clock: Clock
+    ) -> None:
+        kinds = ("view", "purchase", "return", "impression")
+        batch = [event(f"e{n}", f"i{n % 90}", kinds[n % 4], 3000.0 - n) for n in range(400)]
+        await store.record(batch)
+        before = await store.read("u:ann", READ_S)
+        clock.now_s += 5 * 86_400
+        assert await store.record(batch[::-1]) == [DUPLICATE] * 400
+        after = await store.read("u:ann", READ_S)
+        assert (words(after), after.n_interactions) == (words(before), before.n_interactions)
+        for name in ("purchased", "returned", "seen"):
+            assert marked(getattr(after, name)) == marked(getattr(before, name))
+
     async def test_the_oldest_marks_give_way(self, store: SessionStore) -> None:
         await store.record(
             [event(f"e{n}", f"i{n}", "impression", ago_s=1000 - n) for n in range(230)]

@@ -21,17 +21,19 @@ SESSION = Session(
     n_interactions=7,
     interests=("garden",),
     purchased=Marks(np.array([item_hash("85123A")], dtype=np.uint64), np.array([1_700_000_000.0])),
+    returned=Marks(np.array([item_hash("22423")], dtype=np.uint64), np.array([1_699_999_970.0])),
     seen=Marks(np.array([item_hash("größe")], dtype=np.uint64), np.array([1_700_000_060.0])),
 )
 GOLDEN = (
-    "01"  # version
+    "02"  # version
     "5b75055d47c1608b"  # owner check
     "07000000"  # interactions
-    "02000100010001"  # actions, purchased, seen: 2 bytes each; interests: 1
+    "020001000100010001"  # actions, purchased, returned, seen: 2 bytes each; interests: 1
     "0f000000"  # bytes of the ids
     "008056febc18"  # purchase at 1700000000.000
     "a33565febc18"  # view at 1700000060.250
     "562714821209e95d00f15365"  # purchased: 85123A at 1700000000
+    "9be11ef0ded57d46e2f05365"  # returned: 22423 at 1699999970
     "d353a2671b67afff3cf15365"  # seen: größe at 1700000060
     "3835313233410a6772c3b6c39f650a"  # ids
     "67617264656e0a"  # interests
@@ -48,6 +50,8 @@ def same(one: Session, other: Session) -> bool:
         and np.array_equal(one.at_s, other.at_s)
         and np.array_equal(one.purchased.hashes, other.purchased.hashes)
         and np.array_equal(one.purchased.at_s, other.purchased.at_s)
+        and np.array_equal(one.returned.hashes, other.returned.hashes)
+        and np.array_equal(one.returned.at_s, other.returned.at_s)
         and np.array_equal(one.seen.hashes, other.seen.hashes)
     )
 
@@ -82,7 +86,7 @@ def test_links_follow_the_interests() -> None:
 
 def test_a_session_may_hold_nothing_but_links() -> None:
     data = pack_session(replace(EMPTY_SESSION, links=("u:42",)), KEYS.check)
-    assert len(data) == 24 + 5
+    assert len(data) == 26 + 5
     assert unpack_session(data, KEYS.check)[0].links == ("u:42",)
 
 
@@ -124,7 +128,7 @@ def test_the_largest_session_fits_into_the_bound_of_a_read() -> None:
     [
         b"\x00",
         b"x" * 10_000,
-        b"\x02" + pack_session(SESSION, KEYS.check)[1:],
+        b"\x01" + pack_session(SESSION, KEYS.check)[1:],
         pack_session(SESSION, UserKeys.of("u:43").check),
         pack_session(SESSION, KEYS.check)[:-1],
         pack_session(SESSION, KEYS.check)[:40],

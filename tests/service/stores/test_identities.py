@@ -186,10 +186,10 @@ async def test_both_ends_of_a_link_have_the_documented_bytes(
     await stores.identities.link("u:42", "a:pc")
     blank = "000000000000000000000000"
     assert _hex(plain, "u:42") == (
-        "01" + "5b75055d47c1608b" + blank[:20] + "01" + blank[:8]
+        "02" + "5b75055d47c1608b" + blank + "01" + blank[:8]
         + b"garden\na:phone\na:pc\n".hex()
     )  # fmt: skip
-    head = "01" + UserKeys.of("a:phone").check.hex() + blank[:20] + "00" + blank[:8]
+    head = "02" + UserKeys.of("a:phone").check.hex() + blank + "00" + blank[:8]
     assert _hex(plain, "a:phone") == head + b"u:42\na:pc\n".hex()
 
 

@@ -113,9 +113,9 @@ async def test_an_event_id_is_forgotten_after_two_days_at_most(
     store: RedisSessions, clock: Clock
 ) -> None:
     for day in range(3):
-        await store.record([event(f"day {day}", "cup")])
+        await store.record([event(f"day {day}", "cup", ago_s=10 - day)])
         clock.now_s += 86_400
-    assert await store.record([event("day 0", "cup")]) == [STORED]
+    assert await store.record([event("day 0", "hat", ago_s=1)]) == [STORED]
 
 
 async def test_a_flood_of_ids_stays_bounded_and_its_replay_changes_nothing(
