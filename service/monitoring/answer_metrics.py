@@ -1,22 +1,18 @@
-"""Metrics of what is answered: signal, release, lists."""
+"""Metrics of what is answered: signal and lists."""
 
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import EventOutcome
-from service.domain.identity import LinkOutcome
-from service.domain.sessions import Segment
 from service.domain.sources import SOURCE_WORDS
 from service.monitoring.spec import (
     AGE_BUCKETS,
     DEGRADED,
-    OPEN,
+    LINKS,
     OTHER,
     RATIO_BUCKETS,
-    REFUSALS,
     RULES,
+    SEGMENTS,
     Spec,
 )
-
-_SEGMENTS = {"segment": tuple(Segment)}
 
 SIGNAL = (
     Spec(
@@ -32,7 +28,7 @@ SIGNAL = (
         "retrieval_feature_fill_ratio",
         "Share of the tower's history that was filled.",
         "Falling for casual and power: events are lost, or their items unknown to the release.",
-        _SEGMENTS,
+        {"segment": SEGMENTS},
         RATIO_BUCKETS,
     ),
     Spec(
@@ -60,7 +56,7 @@ SIGNAL = (
         "retrieval_identity_links_total",
         "Links asked for or undone, by what became of them.",
         "conflict rising: devices that several people use, or a caller that mixes up ids.",
-        {"outcome": tuple(LinkOutcome)},
+        {"outcome": LINKS},
     ),
     Spec(
         "counter",
@@ -85,59 +81,13 @@ SIGNAL = (
     ),
 )
 
-RELEASE = (
-    Spec(
-        "gauge",
-        "retrieval_release_info",
-        "1 for the live release, 0 for former ones.",
-        "Two with 1 for long: a roll-out hangs.",
-        {"release": OPEN, "embedding_version": OPEN},
-    ),
-    Spec(
-        "gauge",
-        "retrieval_item_embeddings_timestamp_seconds",
-        "Instant up to which item vectors know the world.",
-        "Older than a day: run models refresh.",
-        mode="livemin",
-    ),
-    Spec(
-        "gauge",
-        "retrieval_training_data_timestamp_seconds",
-        "Newest event that the towers were trained on.",
-        "Old: train again.",
-        mode="livemin",
-    ),
-    Spec(
-        "gauge",
-        "retrieval_release_loaded_timestamp_seconds",
-        "When the live release went live.",
-        "Compare with the publication time.",
-        mode="livemin",
-    ),
-    Spec(
-        "counter",
-        "retrieval_release_swaps_total",
-        "Releases that went live (ok) or were refused, with the reason.",
-        "rejected: `sightline release verify PATH` says why.",
-        {"outcome": ("ok", "rejected"), "reason": ("none", *REFUSALS, OTHER)},
-    ),
-    Spec(
-        "gauge",
-        "retrieval_index_items",
-        "Items of the live release.",
-        "A fall from one release to the next: part of the catalogue is missing.",
-        {"state": ("live",)},
-        mode="livemin",
-    ),
-)
-
 LISTS = (
     Spec(
         "counter",
         "retrieval_responses_total",
         "Lists by segment, source of the first item, and first reason for being degraded.",
         "Share of degraded above 5 %: the reason names the part.",
-        {"segment": tuple(Segment), "source": (*SOURCE_WORDS, "none"), "degraded": DEGRADED},
+        {"segment": SEGMENTS, "source": (*SOURCE_WORDS, "none"), "degraded": DEGRADED},
         is_lazy=True,
     ),
     Spec(
@@ -152,7 +102,7 @@ LISTS = (
         "retrieval_empty_results_total",
         "Lists without a single item.",
         "Any: filters that nothing passes, or a catalogue that is sold out.",
-        _SEGMENTS,
+        {"segment": SEGMENTS},
     ),
     Spec(
         "counter",
@@ -205,4 +155,4 @@ LISTS = (
     ),
 )
 
-ANSWERS: tuple[Spec, ...] = (*SIGNAL, *RELEASE, *LISTS)
+ANSWERS: tuple[Spec, ...] = (*SIGNAL, *LISTS)

@@ -1,59 +1,60 @@
-"""The one object through which the service counts; it alone speaks prometheus-client."""
+"""The one object through which a process of the service counts."""
 
-import os
-import platform
-import time
 from collections.abc import Mapping
-from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
 from service.domain.identity import Person
 from service.domain.recommendations import Recommendation
 from service.domain.requests import Request
 from service.domain.traces import Trace
-from service.monitoring.answer_metrics import ANSWERS
+from service.monitoring.cells import open_cells, shared_contents
+from service.monitoring.declarations import LAYOUT
+from service.monitoring.exposition import render
 from service.monitoring.families import Families
 from service.monitoring.lists import ListMetrics
-from service.monitoring.serving_metrics import SERVING
-from service.monitoring.spec import INVALID_VECTORS, METHODS, OTHER, STAGES, UNMATCHED
+from service.monitoring.live import LiveRelease
+from service.monitoring.operator_metrics import OperatorMetrics
+from service.monitoring.process_metrics import ProcessMetrics
+from service.monitoring.release_metrics import SwapMetrics
+from service.monitoring.spec import INVALID_VECTORS, METHODS, STAGES, UNMATCHED
 from service.ports.serving import Release
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SPECS = (*SERVING, *ANSWERS)
-RELEASES_REMEMBERED = 20
 BREAKER_STATES: Mapping[str, int] = {"closed": 0, "half_open": 1, "open": 2}
-_PROC = Path("/proc/self")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Metrics:
-    """All metrics of one process, in a registry of its own.
+    """All metrics of one process; make it after the last fork.
 
     Recording never raises for an unknown label value: it is counted as `other`.
+
+    Attributes:
+        swaps: for a process that switches releases itself; a supervisor has its own.
     """
 
-    def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # two samples a series that nobody reads
-        self.registry = CollectorRegistry()
-        families = Families(SPECS, self.registry)
+    def __init__(self, folder: Path | None = None) -> None:
+        """Counts in the folder that `service.monitoring.processes.prepare` made, or by itself."""
+        self._folder = folder
+        self._cells = open_cells(folder, LAYOUT.shape)
+        families = Families(LAYOUT, self._cells)
         self._bind_requests(families)
         self._bind_stages(families)
         self._bind_redis(families)
         self._bind_signal(families)
-        self._bind_release(families)
-        self._bind_process(families)
         self._lists = ListMetrics(families)
+        self._live = LiveRelease(families)
+        self.swaps = SwapMetrics(families)
+        self.operator = OperatorMetrics(families)
+        self.process = ProcessMetrics(families)
 
     def render(self) -> bytes:
-        """What a scrape gets, in Prometheus text format."""
-        if _PROC.exists():
-            resident = int((_PROC / "statm").read_text().split()[1]) * _PAGE_BYTES
-            self._memory.set(resident)
-            self._fds.set(len(os.listdir(_PROC / "fd")))
-        return generate_latest(self.registry)
+        """What a scrape gets, in Prometheus text format: the sum over all processes."""
+        return render(LAYOUT, self.contents())
+
+    def contents(self) -> list[bytes]:
+        """What all processes have counted up to now, for `service.monitoring.exposition`."""
+        self.process.look()
+        found = [] if self._folder is None else shared_contents(self._folder, LAYOUT.shape)
+        return found or [self._cells.content()]
 
     # requests
 
@@ -102,6 +103,7 @@ class Metrics:
         self._stages = families.histograms("retrieval_stage_duration_seconds")
         self._stage_errors = families.counters("retrieval_stage_errors_total")
         self._invalid = families.counters("retrieval_user_embedding_invalid_total")
+        self._short = families.counter("retrieval_ann_short_results_total")
 
     def _bind_signal(self, families: Families) -> None:
         self._age = families.histograms("retrieval_feature_age_seconds")["session"]
@@ -155,6 +157,8 @@ class Metrics:
             self._stage_errors[(stage, _reason(outcome))].inc()
         if stage == "embed" and outcome in INVALID_VECTORS:
             self._invalid[(outcome,)].inc()
+        if stage == "retrieve" and outcome == "short":
+            self._short.inc()
 
     def event(self, event_type: str, outcome: str, n: int = 1) -> None:
         self._events[(event_type, outcome)].inc(n)
@@ -172,50 +176,21 @@ class Metrics:
 
     def redis_operation(self, op: str, outcome: str, duration_s: float) -> None:
         self._redis[(op, outcome)].inc()
-        self._redis_durations[op if op in self._redis_durations else OTHER].observe(duration_s)
+        self._redis_durations[op].observe(duration_s)
 
     def breaker(self, state: str) -> None:
         """The breaker changed to `closed`, `half_open` or `open`."""
         self._breaker.set(BREAKER_STATES[state])
         self._breaker_changes[(state,)].inc()
 
-    # release and process
-
-    def _bind_release(self, families: Families) -> None:
-        self._info = families.gauge("retrieval_release_info")
-        self._items_at = families.gauge("retrieval_item_embeddings_timestamp_seconds")
-        self._trained_at = families.gauge("retrieval_training_data_timestamp_seconds")
-        self._loaded_at = families.gauge("retrieval_release_loaded_timestamp_seconds")
-        self._swaps = families.counters("retrieval_release_swaps_total")
-        self._index_items = families.gauge("retrieval_index_items")
-        self._former: list[tuple[str, str]] = []
+    # releases
 
     def release_live(self, release: Release) -> None:
-        """A release went live; call it once for each that does."""
-        labels = (release.name, release.embedding_version)
-        for former in self._former:
-            self._info.labels(*former).set(0)
-        self._info.labels(*labels).set(1)
-        self._former = [*(name for name in self._former if name != labels), labels]
-        while len(self._former) > RELEASES_REMEMBERED:
-            self._info.remove(*self._former.pop(0))
-        self._swaps[("ok", "none")].inc()
-        self._loaded_at.set(time.time())
-        self._index_items.labels("live").set(len(release.catalogue))
-        for gauge, name in ((self._items_at, "as_of"), (self._trained_at, "trained_through")):
-            instant = _epoch_s(release.manifest.get(name))
-            if instant is not None:
-                gauge.set(instant)
+        """This process answers from this release from now on."""
+        self._live.set(release)
 
     def release_refused(self, reason: str) -> None:
-        self._swaps[("rejected", reason)].inc()
-
-    def _bind_process(self, families: Families) -> None:
-        self._memory = families.gauge("retrieval_worker_resident_memory_bytes")
-        self._fds = families.gauge("retrieval_worker_open_fds")
-        build = families.gauge("retrieval_build_info")
-        packages = [package_version(name) for name in ("sightline", "hnswlib", "onnxruntime")]
-        build.labels(packages[0], platform.python_version(), *packages[1:]).set(1)
+        self.swaps.swapped("rejected", reason)
 
 
 def _reason(outcome: str) -> str:
@@ -229,21 +204,3 @@ def _identity(request: Request, person: Person) -> str:
     if request.user_id is not None or person.is_account:
         return "resolved"
     return "none" if request.anonymous_id is None else "anonymous"
-
-
-def _epoch_s(instant: object) -> float | None:
-    """Epoch seconds of a manifest instant: a number, or ISO 8601 with an offset."""
-    if isinstance(instant, int | float):
-        return float(instant)
-    try:
-        return datetime.fromisoformat(str(instant)).timestamp()
-    except ValueError:
-        return None
-
-
-def package_version(package: str) -> str:
-    """The installed version; `unknown` for a package that runs from its sources."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

@@ -1,17 +1,23 @@
 """The reference page of all metrics, made from their declarations."""
 
-from service.monitoring.metrics import SPECS
-from service.monitoring.spec import OPEN, Spec
+from collections.abc import Mapping
+
+from service.monitoring.declarations import SPECS
+from service.monitoring.spec import OPEN, Mode, Spec
 
 HEAD = """# Metrics
 
 Made by `sightline metrics`; change `service/monitoring/` instead. `/metrics` answers in Prometheus
 text format. Units are seconds and bytes. Every label has a closed set of values; what is outside
 counts as `other` (an unknown route as `__other__`, an unknown method as `_OTHER`), so no caller
-can make the number of series grow. All series exist from the start, with 0, except combinations
-marked *lazy*, which appear when they first occur.
+can make the number of series grow. All series exist from the start, with 0, except what is marked
+*lazy*, which appears when it first occurs.
+
+Any process of a service answers for all of them. Counters and histograms are summed and outlive
+their process; gauges count while it lives, and each says how they are put together.
 """
 VALUES_SHOWN = 14
+TOGETHER: Mapping[Mode, str] = {"livesum": "sum", "livemax": "greatest", "livemin": "least"}
 
 
 def metrics_markdown() -> str:
@@ -20,10 +26,11 @@ def metrics_markdown() -> str:
 
 
 def _section(spec: Spec) -> str:
-    lines = [f"\n## {spec.name}\n", f"{spec.kind}. {spec.meaning}"]
+    kind = f"gauge ({TOGETHER[spec.mode]})" if spec.kind == "gauge" else spec.kind
+    lines = [f"\n## {spec.name}\n", f"{kind}. {spec.meaning}"]
     if spec.advice:
         lines.append(f"*What to do:* {spec.advice}")
-    if spec.labels:
+    if spec.labels or spec.is_lazy:
         lines.append("")
     lines += [f"- `{label}`: {_values(values)}" for label, values in spec.labels.items()]
     if spec.is_lazy:

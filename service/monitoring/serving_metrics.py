@@ -1,10 +1,9 @@
-"""Metrics of the machinery: requests, stages, Redis, the process."""
+"""Metrics of the machinery: requests, stages, Redis."""
 
 from service.monitoring.spec import (
     CODES,
     INVALID_VECTORS,
     METHODS,
-    OPEN,
     REDIS_BUCKETS,
     REDIS_OPS,
     REDIS_OUTCOMES,
@@ -69,9 +68,8 @@ HTTP = (
     Spec(
         "gauge",
         "retrieval_ready",
-        "1 while a release is live and requests are accepted.",
+        "1 while some process accepts requests.",
         "0 for minutes: read /readyz and the log.",
-        mode="livemin",
     ),
 )
 
@@ -97,6 +95,12 @@ STAGE = (
         "User vectors that were not usable.",
         "Any: the tower of this release is broken for some input; roll back.",
         {"reason": INVALID_VECTORS},
+    ),
+    Spec(
+        "counter",
+        "retrieval_ann_short_results_total",
+        "Searches of the index that could not find as many items as asked for.",
+        "Any: parts of the graph cannot be reached; roll back and build the index anew.",
     ),
 )
 
@@ -131,28 +135,4 @@ REDIS = (
     ),
 )
 
-PROCESS = (
-    Spec(
-        "gauge",
-        "retrieval_worker_resident_memory_bytes",
-        "Resident memory of the process.",
-        "A steady climb: a leak; take a heap profile.",
-        mode="livesum",
-    ),
-    Spec(
-        "gauge",
-        "retrieval_worker_open_fds",
-        "Open file descriptors of the process.",
-        "Near the limit: callers do not close connections.",
-        mode="livesum",
-    ),
-    Spec(
-        "gauge",
-        "retrieval_build_info",
-        "1; the labels are versions.",
-        "",
-        {"version": OPEN, "python": OPEN, "hnswlib": OPEN, "onnxruntime": OPEN},
-    ),
-)
-
-SERVING: tuple[Spec, ...] = (*HTTP, *STAGE, *REDIS, *PROCESS)
+SERVING: tuple[Spec, ...] = (*HTTP, *STAGE, *REDIS)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+Labels = tuple[str, ...]
+Mode = Literal["livesum", "livemax", "livemin"]
 OTHER = "other"
 """Stands for every label value that is not in the closed set."""
 UNMATCHED = "__other__"
@@ -21,13 +23,17 @@ ROUTES = (
     "/v1/users/{user_id}/interests",
     "/v1/identities/link",
     "/v1/releases",
+    "/v1/releases/{name}:load",
+    "/v1/releases/{name}:activate",
+    "/v1/releases/{name}:rollback",
+    "/v1/releases/{name}/shadow",
     UNMATCHED,
 )
 """Routes that are counted; health, documentation and scrapes are not, they would drown the rest."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
 CODES = (
-    *("200", "400", "404", "405", "408", "409", "413", "414", "415", "422", "429", "431"),
-    *("499", "500", "503", OTHER),
+    *("200", "400", "401", "403", "404", "405", "408", "409", "413", "414", "415", "422"),
+    *("429", "431", "499", "500", "503", OTHER),
 )
 STAGES = (
     *("parse", "identify", "lookup", "segment", "embed", "retrieve", "filter", "fill", "explore"),
@@ -37,6 +43,8 @@ DEGRADED = (
     *("none", "identity", "session", "tower", "index", "deadline", "short", "filter", "fill"),
     *("explore", "diversify", OTHER),
 )
+SEGMENTS = ("new", "sparse", "casual", "power", "guest", "stale")
+LINKS = ("linked", "already", "conflict", "unlinked", "absent")
 INVALID_VECTORS = ("nan", "inf", "zero", "norm", "dim")
 RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", OTHER)
 REDIS_OPS = ("read", "record", "identity", "stock_read", "stock_write", "health", OTHER)
@@ -44,13 +52,11 @@ REDIS_OUTCOMES = (
     *("ok", "miss", "timeout", "refused", "pool_exhausted", "wrongtype", "corrupt", "readonly"),
     *("oom", "moved", "auth", "circuit_open", OTHER),
 )
-REFUSALS = (
-    *("manifest", "missing", "checksum", "tower", "index", "vectors", "catalogue", "version"),
-    *("golden", "recall", "name"),
-)
+PHASES = ("fetch", "load", "warm", "flip", "drain", OTHER)
+MOUNTS = ("releases", "metrics", "state")
 REJECTIONS = (
     *("malformed", "field", "not_found", "method", "timeout", "conflict", "body_size", "uri_size"),
-    *("media_type", "header_size", "rate", OTHER),
+    *("media_type", "header_size", "rate", "auth", "busy", "refused", OTHER),
 )
 
 REQUEST_BUCKETS = (
@@ -63,6 +69,7 @@ STAGE_BUCKETS = (
 )
 REDIS_BUCKETS = (*(0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1),)
 AGE_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 172_800, 604_800)
+SWAP_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 RATIO_BUCKETS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -72,8 +79,8 @@ class Spec:
 
     Attributes:
         labels: label -> its closed set of values.
-        is_lazy: combinations appear when they first occur, because most never do.
-        mode: how the gauges of several processes are to be combined.
+        is_lazy: a combination appears when it first occurs, a gauge when it is first set.
+        mode: how the gauges of several processes are combined; only living ones count.
     """
 
     kind: Literal["counter", "gauge", "histogram"]
@@ -83,4 +90,4 @@ class Spec:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     buckets: tuple[float, ...] = ()
     is_lazy: bool = False
-    mode: Literal["livesum", "livemax", "livemin"] = "livemax"
+    mode: Mode = "livemax"

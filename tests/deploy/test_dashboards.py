@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.monitoring.metrics import SPECS
+from service.monitoring.declarations import SPECS
 from service.monitoring.spec import Spec
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
-RULES = sorted((DEPLOY / "prometheus").glob("rules*.yml"))
+RULES = [DEPLOY / "prometheus/alerts.yml"]
 SUFFIXES = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 SERIES: dict[str, Spec] = {s.name + suffix: s for s in SPECS for suffix in SUFFIXES[s.kind]}
 
@@ -33,7 +33,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 EXPRESSIONS = list(expressions())
 
 
-def test_there_is_a_dashboard() -> None:
+def test_there_are_a_dashboard_and_rules() -> None:
     assert DASHBOARDS and EXPRESSIONS
 
 
@@ -50,11 +50,14 @@ def test_an_expression_names_only_series_that_exist(expr: str) -> None:
 )
 def test_an_expression_names_only_labels_and_values_that_exist(expr: str) -> None:
     for series, matchers in re.findall(r"\b(retrieval_\w+)\{([^}]*)\}", expr):
-        labels = SERIES[series].labels
-        for label, operator, value in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', matchers):
+        spec = SERIES[series]
+        labels = {**spec.labels, "le": tuple(map(repr, spec.buckets))}
+        for label, operator, value in re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', matchers):
             assert label in labels
-            pattern = value if operator == "=~" else re.escape(value)
-            assert any(re.fullmatch(pattern, known) for known in labels[label])
+            words = value.split("|") if re.fullmatch(r"[\w|]+", value) else [value]
+            for word in words:
+                pattern = word if "~" in operator else re.escape(word)
+                assert any(re.fullmatch(pattern, known) for known in labels[label])
 
 
 @pytest.mark.parametrize(
@@ -66,10 +69,10 @@ def test_an_expression_groups_only_by_labels_that_exist(expr: str) -> None:
     }
     grouped = {
         label.strip()
-        for labels in re.findall(r"\b(?:by|without) \(([^)]*)\)", expr)
+        for labels in re.findall(r"\b(?:by|without|on) \(([^)]*)\)", expr)
         for label in labels.split(",")
     }
-    assert grouped - known <= {"le"}
+    assert grouped - known <= {"le", "instance"}
 
 
 def test_panels_do_not_overlap() -> None:

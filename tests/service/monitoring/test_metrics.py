@@ -5,21 +5,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.domain.candidates import Candidates
+from service.domain.identity import LinkOutcome
 from service.domain.recommendations import Recommendation
 from service.domain.requests import Request
 from service.domain.sessions import Segment
 from service.domain.sources import Source
 from service.domain.traces import StageRecord, Trace
-from service.monitoring.families import QuickHistogram
-from service.monitoring.metrics import SPECS, Metrics
+from service.monitoring.cells import private_cells
+from service.monitoring.declarations import SPECS
+from service.monitoring.exposition import render
+from service.monitoring.families import Families
+from service.monitoring.layout import lay_out
+from service.monitoring.metrics import Metrics
 from service.monitoring.reference import metrics_markdown
-from service.monitoring.spec import REDIS_OPS, REDIS_OUTCOMES, RULES
+from service.monitoring.spec import LINKS, REDIS_OPS, REDIS_OUTCOMES, RULES, SEGMENTS, Spec
 from service.stores.outcomes import OPERATIONS, OUTCOMES
 from tests.factories import make_catalogue, make_release
+from tests.scrapes import sample, samples
 
 DOCS = Path(__file__).parents[3] / "docs"
 SAMPLES_MAX = 2000
@@ -49,7 +55,7 @@ def make_answer(rows: list[int], sources: list[Source], **changes: object) -> Re
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
-    return metrics.registry.get_sample_value(name, labels) or 0.0
+    return sample(metrics.render(), name, **labels) or 0.0
 
 
 def test_a_list_leaves_its_segment_sources_rules_and_signal() -> None:
@@ -110,6 +116,13 @@ def test_invalid_user_vectors_are_counted_by_reason() -> None:
     assert value(metrics, "retrieval_user_embedding_invalid_total", reason="nan") == 1
     errors = {"stage": "embed", "reason": "invalid"}
     assert value(metrics, "retrieval_stage_errors_total", **errors) == 1
+
+
+def test_an_index_that_finds_too_few_is_counted() -> None:
+    metrics = Metrics()
+    trace = Trace("t", stages=[StageRecord("retrieve", 0.001, "short")])
+    metrics.listed(trace, make_answer([1], [Source.POPULAR]), make_release())
+    assert value(metrics, "retrieval_ann_short_results_total") == 1
 
 
 def test_most_items_of_one_seller_among_the_first_ten() -> None:
@@ -179,21 +192,20 @@ def test_words_of_the_stores_and_rules_are_in_the_closed_sets() -> None:
     assert set(OUTCOMES) == set(REDIS_OUTCOMES)
     rules = Path(__file__).parents[3] / "service" / "rules"
     assert {path.stem for path in rules.glob("[a-z]*.py")} < set(RULES)
+    assert tuple(Segment) == SEGMENTS
+    assert tuple(LinkOutcome) == LINKS
 
 
 @pytest.mark.parametrize("amount", [-1.0, 0.0, 0.1, 0.15, 1.0, 7.0])
-def test_the_quick_histogram_counts_like_the_one_of_the_library(amount: float) -> None:
-    texts = []
-    for kind in (Histogram, QuickHistogram):
-        registry = CollectorRegistry()
-        kind("h", "h", buckets=(0.1, 1.0), registry=registry).observe(amount)
-        names = ("h_sum", "h_count")
-        sums = [registry.get_sample_value(name) for name in names]
-        texts.append(
-            sums
-            + [registry.get_sample_value("h_bucket", {"le": le}) for le in ("0.1", "1.0", "+Inf")]
-        )
-    assert texts[0] == texts[1]
+def test_a_histogram_counts_like_the_one_of_the_library(amount: float) -> None:
+    registry = CollectorRegistry()
+    Histogram("h", "h", buckets=(0.1, 1.0), registry=registry).observe(amount)
+    layout = lay_out((Spec("histogram", "h", "h", "", buckets=(0.1, 1.0)),))
+    cells = private_cells(layout.shape)
+    Families(layout, cells).histogram("h").observe(amount)
+    theirs = samples(generate_latest(registry))
+    ours = samples(render(layout, [cells.content()]))
+    assert ours == {series: n for series, n in theirs.items() if series[0] != "h_created"}
 
 
 def test_the_metrics_page_is_up_to_date() -> None:
