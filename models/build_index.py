@@ -24,6 +24,9 @@ MAX_QUERIES = 1000
 N_PROBES = 64
 """The first queries become the golden probes: the floor has to hold on them as well."""
 
+Build = Callable[[Vectors, int, int, int], HnswIndex]
+"""Makes a graph of vectors, M, ef_construction and ef."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -83,6 +86,7 @@ def build_index(
     floor: float = RECALL_FLOOR,
     efs: Sequence[int] = EFS,
     ms: Sequence[int] = MS,
+    build: Build = HnswIndex.build,
 ) -> BuiltIndex:
     """Build until recall at 100 on the queries holds the floor: first a larger ef, then M.
 
@@ -93,6 +97,7 @@ def build_index(
         floor: lowest recall that is good enough.
         efs: tried in turn for each M.
         ms: values of M, tried in turn.
+        build: makes the graph; another one may keep what took long.
 
     Raises:
         PublishInvalid: no setting reaches the floor.
@@ -100,8 +105,9 @@ def build_index(
     queries = np.ascontiguousarray(queries[:MAX_QUERIES])
     exact = ExactIndex(vectors)
     true = np.array([exact.search(query, DEPTH)[0] for query in queries])
+    graphs = ((m, build(vectors, m, EF_CONSTRUCTION, efs[0])) for m in ms)
     trials: list[Trial] = []
-    for index, trial in _settings(vectors, queries, true, efs, ms):
+    for index, trial in _settings(graphs, queries, true, efs):
         trials.append(trial)
         if min(trial.recall, trial.recall_of_probes) >= floor:
             facts = IndexFacts(
@@ -122,10 +128,9 @@ def build_index(
 
 
 def _settings(
-    vectors: Vectors, queries: Vectors, true: Rows, efs: Sequence[int], ms: Sequence[int]
+    graphs: Iterable[tuple[int, HnswIndex]], queries: Vectors, true: Rows, efs: Sequence[int]
 ) -> Iterator[tuple[HnswIndex, Trial]]:
-    for m in ms:
-        built = HnswIndex.build(vectors, m, EF_CONSTRUCTION, efs[0])
+    for m, built in graphs:
         for ef in efs:
             index = built.with_ef(ef)
             found, latency_s = _timed(index.search, queries)

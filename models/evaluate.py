@@ -33,7 +33,8 @@ def quick_metrics(
 
     Returns:
         Plain JSON: `again_weight`, and in `targets` per target (`new items`, `next order`) the
-        number of cases and users and the rows: `name`, `information`, `fresh`, `overall` and
+        number of cases and users, `served` (the row that a release answers like; the promotion
+        gate judges by it), and the rows: `name`, `information`, `fresh`, `overall` and
         `segments`; every measure as [value, low, high], the interval being 95 % over users.
     """
     check_towers(log, towers, SPLIT)
@@ -68,6 +69,7 @@ def _short(trial: Trial, seed: int) -> dict[str, object]:
         "cases": target.cases,
         "users": target.users,
         "segment_cases": target.segment_cases,
+        "served": trial.plan.served,
         "rows": rows,
     }
 

@@ -23,7 +23,7 @@ from models.recipes import load_dataset
 from models.towers import TrainedTowers
 from service.domain.actions import ACTIONS
 from service.domain.arrays import Vectors
-from service.releases.loader import ITEM_TOWER, USER_TOWER
+from service.releases.manifest import ITEM_TOWER, USER_TOWER
 from service.towers.features import Inputs
 from service.towers.item_features import AS_OF_WIDTH
 from service.towers.onnx import ITEM_VECTOR, USER_VECTOR, OnnxTower

@@ -15,7 +15,7 @@ from models.building.making import (
     make_draft,
 )
 from models.building.release_report import report
-from models.building.store import publish, release_name
+from models.building.store import FORCE, publish, release_name
 from models.export import export
 from models.interactions import read_log
 from models.recipes import load_dataset
@@ -27,11 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m models publish`."""
     parser.add_argument("--data", type=Path, required=True, help="folder with events and items")
     parser.add_argument("--trained", type=Path, required=True, help="folder that `train` wrote")
-    parser.add_argument("--out", type=Path, required=True, help="the store to publish into")
+    parser.add_argument("--out", required=True, help="the store: a folder or a URL")
     parser.add_argument("--dataset", type=Path, help="description of the data (TOML)")
     parser.add_argument("--name", help="name of the release (default: the time)")
     parser.add_argument("--again-weight", type=float, default=AGAIN_WEIGHT)
     parser.add_argument("--recall-floor", type=float, default=RECALL_FLOOR)
+    parser.add_argument("--force", metavar="REASON", default="", help=FORCE)
 
 
 def command(args: argparse.Namespace) -> int:
@@ -44,7 +45,7 @@ def command(args: argparse.Namespace) -> int:
     again = Again(args.again_weight, has_repeats(log))
     wanted = Wanted(args.name or release_name(), again, recall_floor=args.recall_floor)
     draft = make_draft(log, dataset, made, wanted, live_release(args.out))
-    folder = publish(draft, args.out)
-    for line in report(draft, folder, {"publish": time.monotonic() - began_s}):
+    published = publish(draft, args.out, args.force)
+    for line in report(draft, published, {"publish": time.monotonic() - began_s}):
         print(line)
-    return 0
+    return published.exit_code

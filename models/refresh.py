@@ -14,23 +14,28 @@ from models.building.making import (
     make_draft,
 )
 from models.building.release_report import report
-from models.building.store import publish, release_name
+from models.building.store import FORCE, current_folder, publish, release_name
 from models.errors import PublishInvalid
 from models.export import Exported, embedding_version
 from models.interactions import Log, read_log
 from models.recipes import load_dataset
 from models.towers import TrainedTowers
 from service.errors import ReleaseRefused, SetupInvalid
-from service.releases.loader import ITEM_TOWER, USER_TOWER, load_release
-from service.releases.manager import current_name
-from service.releases.manifest import FILE, Manifest, read_manifest
+from service.releases.loader import load_release
+from service.releases.manifest import FILE, ITEM_TOWER, USER_TOWER, Manifest, read_manifest
 
 CONTENT = "content-"
 """How the embedding version of towers begins that were never trained."""
 
 
-def refreshed(log: Log, store: Path, parent: Manifest, work: Path) -> Made:
+def refreshed(log: Log, folder: Path, parent: Manifest, work: Path) -> Made:
     """The parent's towers with item vectors as of the end of a newer log.
+
+    Args:
+        log: the newer log.
+        folder: of the parent.
+        parent: its manifest.
+        work: where the weights were kept.
 
     Raises:
         PublishInvalid: the weights of the parent's embedding version are not in `work`.
@@ -48,7 +53,6 @@ def refreshed(log: Log, store: Path, parent: Manifest, work: Path) -> Made:
         raise PublishInvalid(
             f"{weights} holds other weights than {parent.release} was made with: make a new release"
         )
-    folder = store / parent.release
     user, item = ((folder / name).read_bytes() for name in (USER_TOWER, ITEM_TOWER))
     return from_training(trained, Exported(user, item, parent.embedding_version, 0.0), end_of(log))
 
@@ -56,23 +60,24 @@ def refreshed(log: Log, store: Path, parent: Manifest, work: Path) -> Made:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m models refresh`."""
     parser.add_argument("--data", type=Path, required=True, help="folder with events and items")
-    parser.add_argument("--store", type=Path, required=True, help="the store to go on with")
+    parser.add_argument("--store", required=True, help="the store to go on with: a folder or a URL")
     parser.add_argument("--dataset", type=Path, help="description of the data (TOML)")
     parser.add_argument("--work", type=Path, default=WORK, help="where `release` kept the weights")
     parser.add_argument("--name", help="name of the release (default: the time)")
+    parser.add_argument("--force", metavar="REASON", default="", help=FORCE)
 
 
 def command(args: argparse.Namespace) -> int:
     """Read, recompute, index, publish, report."""
     began_s = time.monotonic()
     try:
-        old = load_release(args.store / current_name(args.store))
+        folder = current_folder(args.store)
+        old, parent = load_release(folder), read_manifest(folder / FILE)
     except (ReleaseRefused, SetupInvalid) as error:
         raise PublishInvalid(f"nothing to refresh: {error}") from error
-    parent = read_manifest(args.store / old.name / FILE)
     dataset = load_dataset(args.data, args.dataset)
     log = read_log(args.data, dataset)
-    made = refreshed(log, args.store, parent, args.work)
+    made = refreshed(log, folder, parent, args.work)
     wanted = Wanted(
         name=args.name or release_name(),
         again=parent.again,
@@ -81,7 +86,7 @@ def command(args: argparse.Namespace) -> int:
         recall_floor=parent.index.recall_floor,
     )
     draft = make_draft(log, dataset, made, wanted, old)
-    folder = publish(draft, args.store)
-    for line in report(draft, folder, {"refresh": time.monotonic() - began_s}):
+    published = publish(draft, args.store, args.force)
+    for line in report(draft, published, {"refresh": time.monotonic() - began_s}):
         print(line)
-    return 0
+    return published.exit_code

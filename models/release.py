@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from models.build_index import RECALL_FLOOR
+from models.building.draft import Draft
 from models.building.making import (
     AGAIN_WEIGHT,
     WORK,
@@ -23,7 +24,7 @@ from models.building.making import (
     make_draft,
 )
 from models.building.release_report import report
-from models.building.store import publish, release_name
+from models.building.store import FORCE, Published, publish, release_name
 from models.check import check, lines
 from models.evaluate import quick_metrics
 from models.evaluation.question import SPLIT, VALIDATION
@@ -42,10 +43,11 @@ class Job:
 
     log: Log
     dataset: Dataset
-    store: Path
+    store: str
     work: Path
     is_measured: bool = True
     recall_floor: float = RECALL_FLOOR
+    force: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -62,8 +64,8 @@ class Job:
         return train(self.log, recipe, until_s, self.work / run_name(self.log, recipe, until_s))
 
 
-def make_release(job: Job, shortfalls: tuple[str, ...], name: str) -> Iterator[str]:
-    """Do everything; returns the lines of the report.
+def make_release(job: Job, shortfalls: tuple[str, ...], name: str) -> tuple[Draft, Published]:
+    """Do everything; returns what was published, before and after.
 
     Raises:
         ModelsError: the data, the recipe, the index or the store cannot be used.
@@ -77,8 +79,7 @@ def make_release(job: Job, shortfalls: tuple[str, ...], name: str) -> Iterator[s
     with job.step("index"):
         draft = make_draft(job.log, job.dataset, made, wanted, live_release(job.store))
     with job.step("publish"):
-        folder = publish(draft, job.store)
-    return report(draft, folder, job.seconds)
+        return draft, publish(draft, job.store, job.force)
 
 
 def _measure(job: Job) -> dict[str, object]:
@@ -119,12 +120,13 @@ def run_name(log: Log, recipe: Recipe, until_s: int) -> str:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m models release`."""
     parser.add_argument("--data", type=Path, required=True, help="folder with events and items")
-    parser.add_argument("--out", type=Path, required=True, help="the store to publish into")
+    parser.add_argument("--out", required=True, help="the store: a folder or a URL")
     parser.add_argument("--dataset", type=Path, help="description of the data (TOML)")
     parser.add_argument("--work", type=Path, default=WORK, help="keeps weights for `refresh`")
     parser.add_argument("--name", help="name of the release (default: the time)")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--recall-floor", type=float, default=RECALL_FLOOR)
+    parser.add_argument("--force", metavar="REASON", default="", help=FORCE)
     parser.add_argument(
         "--until", type=float, metavar="SHARE", help="see only this share of the events, the oldest"
     )
@@ -144,7 +146,8 @@ def command(args: argparse.Namespace) -> int:
         print(line)
     changes: Mapping[str, object] = {} if args.epochs is None else {"epochs": args.epochs}
     dataset = replace(dataset, recipe=dataset.recipe.changed(changes, "command line"))
-    job = Job(log, dataset, args.out, args.work, not args.no_metrics, args.recall_floor)
-    for line in make_release(job, found.shortfalls, args.name or release_name()):
+    job = Job(log, dataset, args.out, args.work, not args.no_metrics, args.recall_floor, args.force)
+    draft, published = make_release(job, found.shortfalls, args.name or release_name())
+    for line in report(draft, published, job.seconds):
         print(line)
-    return 0
+    return published.exit_code

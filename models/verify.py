@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from service.releases.loader import verify
+from service.releases.loader import lines, verify
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def command(args: argparse.Namespace) -> int:
     """Print each check; 2 when one fails."""
     results = verify(args.release)
-    for result in results:
-        word = "ok     " if result.passed else "refused"
-        print(f"{word} {result.name:10} {1e3 * result.duration_s:7.1f} ms  {result.detail}")
+    for line in lines(results):
+        print(line)
     return 0 if results[-1].passed else 2

@@ -55,12 +55,20 @@ class NotReady(ServiceError):
     """No release is live."""
 
 
+REASONS = (
+    *("name", "manifest", "missing", "incomplete", "checksum", "version", "operators"),
+    *("external_data", "tower", "vectors", "catalogue", "index", "golden", "recall"),
+    *("gate_norms", "gate_duplicates", "gate_hubs", "gate_items", "gate_metrics"),
+    *("crash", "memory", "disk"),
+)
+"""Why a release is refused; docs/releases.md says what each means and what to do."""
+
+
 class ReleaseRefused(ServiceError):
     """A release may not go live.
 
     Attributes:
-        reason: short code of a closed set (manifest, missing, checksum, tower, index, vectors,
-            catalogue, version, golden, recall, name).
+        reason: short code of a closed set, see `REASONS`.
     """
 
     def __init__(self, reason: str, sentence: str) -> None:

@@ -52,7 +52,7 @@ def make_release(
     popular one, the last five items have never been seen.
     """
     draft = make_draft(make_shop(n_items, dim, seed), seed=seed, name=name, has_repeats=has_repeats)
-    return publish(draft, store)
+    return publish(draft, store, force="a test release").folder
 
 
 def make_shop(n_items: int = 300, dim: int = 16, seed: int = 1) -> Shop:
@@ -61,7 +61,7 @@ def make_shop(n_items: int = 300, dim: int = 16, seed: int = 1) -> Shop:
     centres = 1.5 * _unit(rng.normal(size=(len(CATEGORIES), dim)))
     vectors = _unit(centres[category] + rng.normal(scale=0.3, size=(n_items, dim)))
     popularity = (1.0 / np.arange(1, n_items + 1)).astype(np.float32)
-    popularity[-5:] = 0.0
+    popularity[n_items - unseen(n_items) :] = 0.0
     is_new = popularity == 0.0
     first_seen_s = np.where(is_new, np.nan, BUILT_AT_S - rng.uniform(1, 300, n_items) * DAY_S)
     items = ItemColumns(
@@ -76,6 +76,11 @@ def make_shop(n_items: int = 300, dim: int = 16, seed: int = 1) -> Shop:
     )
     ladder = _ladder(category, n_items, rng)
     return Shop(items, vectors, ladder, _states(n_items, category, rng))
+
+
+def unseen(n_items: int) -> int:
+    """How many of the items, the last ones, nobody has ever seen."""
+    return min(5, n_items // 2)
 
 
 def make_draft(
@@ -117,7 +122,7 @@ def _states(n_items: int, category: Rows, rng: np.random.Generator) -> States:
 
 
 def _ladder(category: Rows, n_items: int, rng: np.random.Generator) -> Ladder:
-    popular = np.arange(n_items - 5)
+    popular = np.arange(n_items - unseen(n_items))
     trending = rng.permutation(popular)
     scopes = {ALL: np.ones(n_items, dtype=bool)}
     scopes |= {category_scope(name): category == i for i, name in enumerate(CATEGORIES)}

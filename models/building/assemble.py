@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from models.build_index import N_PROBES, RECALL_FLOOR, BuiltIndex, build_index, row_order
+from models.build_index import (
+    N_PROBES,
+    RECALL_FLOOR,
+    Build,
+    BuiltIndex,
+    build_index,
+    row_order,
+)
 from models.building.baseline import histograms
 from models.building.draft import Draft, ItemColumns, norms_of
 from models.building.skew import Answered, skew
@@ -16,9 +23,11 @@ from service.domain.arrays import Hashes, Rows, Times, Vectors
 from service.domain.items import item_hash
 from service.domain.ladders import Ladder
 from service.indexes.exact import ExactIndex
+from service.indexes.hnsw import HnswIndex
 from service.ports.serving import Release
-from service.releases.manifest import Again, Manifest, TowerInputs
-from service.releases.probes import DEPTH, Probes
+from service.releases.exposure import LIST_LENGTH, exposure
+from service.releases.manifest import Again, Exposure, Manifest, TowerInputs
+from service.releases.probes import DEPTH, Probes, has_history
 from service.towers.features import History, Inputs, history_inputs, item_vectors
 from service.towers.inputs import TowerFit
 from service.towers.onnx import OnnxUserTower, load_item_tower
@@ -73,13 +82,16 @@ class Content:
     item_tower: bytes | None = None
 
 
-def assemble(content: Content, facts: Facts, old: Release | None = None) -> Draft:
+def assemble(
+    content: Content, facts: Facts, old: Release | None = None, build: Build = HnswIndex.build
+) -> Draft:
     """Put everything into catalogue row order, build the index, ask the questions.
 
     Args:
         content: the parts.
         facts: what the manifest says besides.
         old: the release that is live so far, to say in the manifest how bad a mix would be.
+        build: makes the graph; see `models.build_index.build_index`.
 
     Raises:
         PublishInvalid: the index misses its recall floor.
@@ -90,12 +102,17 @@ def assemble(content: Content, facts: Facts, old: Release | None = None) -> Draf
     tower = _tower(content, facts)
     inputs = history_inputs(content.states.histories, content.states.now_s, facts.history_length)
     answers = _ask(tower, inputs, vectors)
-    index = build_index(vectors, answers, facts.recall_floor)
+    index = build_index(vectors, answers, facts.recall_floor, build=build)
     exact = ExactIndex(vectors)
+    lists = exact.search_all(answers[has_history(inputs)], LIST_LENGTH)
     answered = Answered(content.items.ids, vectors, content.states, answers)
-    manifest = _manifest(content, facts, tower, index)
+    manifest = replace(
+        _manifest(content, facts, tower, index),
+        exposure=exposure(lists, len(vectors)),
+        skew={} if old is None else skew(old, answered),
+    )
     return Draft(
-        manifest=manifest if old is None else replace(manifest, skew=skew(old, answered)),
+        manifest=manifest,
         items=content.items,
         vectors=vectors,
         user_tower=content.user_tower,
@@ -182,6 +199,7 @@ def _manifest(content: Content, facts: Facts, tower: OnnxUserTower, index: Built
         inputs=TowerInputs(tower.input_names, item_inputs),
         again=facts.again,
         index=index.facts,
+        exposure=Exposure(0, 0.0, 0.0),
         data=facts.data,
         metrics=facts.metrics,
     )

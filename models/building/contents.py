@@ -36,7 +36,8 @@ def item_columns(log: Log, as_of_s: float) -> ItemColumns:
 def draw_states(log: Log, n: int = N_STATES) -> States:
     """States as a service meets them: before a random event of a random person.
 
-    The first one is somebody unknown, at the end of the log.
+    The first one is somebody unknown, at the end of the log. Those of people who had done
+    something follow, because of the first ones the golden probes are made.
     """
     random = np.random.default_rng(SEED)
     by_user = np.argsort(log.user, kind="stable")  # the log is sorted by time
@@ -55,7 +56,8 @@ def draw_states(log: Log, n: int = N_STATES) -> States:
             )
         )
         now_s.append(moment)
-    return States(histories, np.array(now_s))
+    order = [0, *sorted(range(1, len(histories)), key=lambda i: not len(histories[i]))]
+    return States([histories[i] for i in order], np.array(now_s)[order])
 
 
 def data_facts(log: Log, dataset: Dataset) -> dict[str, object]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
+from onnx import helper
 
 from models.build_index import BuiltIndex
 from service.catalogue import columns
@@ -16,9 +18,10 @@ from service.domain.arrays import Mask, Rows, Scores, Times, Vectors
 from service.domain.items import item_hash
 from service.domain.ladders import Ladder
 from service.releases import ladders, probes, vectors
-from service.releases.loader import BASELINE, INDEX, ITEM_TOWER, USER_TOWER
-from service.releases.manifest import Manifest, Norms
+from service.releases.files import file_facts
+from service.releases.manifest import BASELINE, INDEX, ITEM_TOWER, USER_TOWER, Manifest, Norms
 from service.releases.probes import Probes
+from service.releases.stamps import FILES, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +98,42 @@ class Draft:
     item_tower: bytes | None = None
 
     def write(self, folder: Path) -> tuple[str, ...]:
-        """Write every file but the manifest; returns their names."""
+        """Write every file but the manifest, the towers last; returns their names.
+
+        The towers are stamped with the hashes of all other files: the manifest alone could be
+        written anew for files of two releases.
+        """
         self.index.index.save(folder / INDEX)
         pa_parquet.write_table(self.items.table(), folder / columns.FILE, compression="zstd")
         contents = dict(self._contents())
         for name, content in contents.items():
             (folder / name).write_bytes(content)
-        return (INDEX, columns.FILE, *contents)
+        names = (INDEX, columns.FILE, *contents)
+        files = stamp(file_facts(folder, names))
+        towers = {name: tower for name, tower in self._towers() if tower is not None}
+        for name, tower in towers.items():
+            (folder / name).write_bytes(with_property(tower, FILES, files))
+        return (*names, *towers)
+
+    def _towers(self) -> Iterator[tuple[str, bytes | None]]:
+        yield USER_TOWER, self.user_tower
+        yield ITEM_TOWER, self.item_tower
 
     def _contents(self) -> Iterator[tuple[str, bytes]]:
-        yield USER_TOWER, self.user_tower
-        if self.item_tower is not None:
-            yield ITEM_TOWER, self.item_tower
         yield vectors.FILE, npy_bytes(self.vectors)
         names = dict(enumerate(self.items.ids))
         yield ladders.FILE, ladders.ladder_json(self.ladder, names).encode()
         yield probes.FILE, self.probes.as_bytes()
         yield BASELINE, json.dumps(self.baseline, indent=1, allow_nan=False).encode()
+
+
+def with_property(tower: bytes, key: str, value: str) -> bytes:
+    """An ONNX file with one entry of its metadata replaced."""
+    model = onnx.load_from_string(tower)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    helper.set_model_props(model, properties | {key: value})
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def npy_bytes(array: Vectors) -> bytes:

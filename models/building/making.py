@@ -12,6 +12,7 @@ from models.building.assemble import Content, Facts, States, assemble
 from models.building.contents import data_facts, draw_states, item_columns
 from models.building.draft import Draft
 from models.building.ladder import make_ladder, recent_popularity
+from models.building.store import current_folder
 from models.building.untrained import untrained_towers
 from models.export import Exported
 from models.interactions import Log, positive
@@ -21,7 +22,6 @@ from service.domain.arrays import Vectors
 from service.errors import ReleaseRefused, SetupInvalid
 from service.ports.serving import Release
 from service.releases.loader import load_release
-from service.releases.manager import current_name
 from service.releases.manifest import Again
 
 WORK = Path("var/models")
@@ -147,9 +147,9 @@ def has_repeats(log: Log) -> bool:
     return bool(again.sum() >= REPEAT_SHARE * len(pairs))
 
 
-def live_release(store: Path) -> Release | None:
+def live_release(store: str) -> Release | None:
     """The current release of a store, None where there is none that can be loaded."""
     try:
-        return load_release(store / current_name(store))
+        return load_release(current_folder(store))
     except (SetupInvalid, ReleaseRefused):
         return None

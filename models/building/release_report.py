@@ -1,20 +1,27 @@
 """The one page that `release`, `refresh` and `publish` end with."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from models.building.draft import Draft
+from models.building.skew import in_words
+from models.building.store import Published
 from service.releases.manifest import FILE, read_manifest
 
 SHOWN = ("recall@50", "ndcg@10")
 
 
-def report(draft: Draft, folder: Path, seconds: Mapping[str, float]) -> Iterator[str]:
+def report(draft: Draft, published: Published, seconds: Mapping[str, float]) -> Iterator[str]:
     """Lines for a person to read."""
+    folder, verdict = published.folder, published.verdict
     facts = read_manifest(folder / FILE)
     size = sum(file.bytes for file in facts.files.values())
-    yield f"release     {facts.release} in {folder.parent}, {size / 1e6:.1f} MB, now current"
+    now = "now current" if published.is_current else "NOT current"
+    yield f"release     {facts.release} in {folder.parent}, {size / 1e6:.1f} MB, {now}"
+    for objection in verdict.objections:
+        yield f"objection   {objection}"
+    for remark in verdict.remarks:
+        yield f"gate        {remark}"
     yield f"embedding   {facts.embedding_version}, {facts.n_items:,} items x {facts.dim}"
     yield f"as of       {facts.as_of}, trained through {facts.trained_through}"
     kind = "repeats make sense" if facts.again.has_repeats else "no repeats"
@@ -22,8 +29,8 @@ def report(draft: Draft, folder: Path, seconds: Mapping[str, float]) -> Iterator
     for trial in draft.index.trials:
         yield f"index       {trial}"
     yield from _quality(facts.metrics)
-    for name, value in facts.skew.items():
-        yield f"skew        {name}: {value}"
+    for line in in_words(facts.skew):
+        yield f"skew        {line}"
     took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     yield f"took        {took}"
 

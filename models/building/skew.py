@@ -1,6 +1,6 @@
-"""How bad a mix of two releases would be: the reason why no answer may mix them."""
+"""How bad a mix of two releases would be, and how much a new one changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from service.towers.features import History, history_inputs, item_vectors
 from service.towers.onnx import OnnxUserTower
 
 MAX_STATES = 200
+MAX_ITEMS = 200
+SEED = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +34,67 @@ class Answered:
 
 
 def skew(old: Release, new: Answered) -> dict[str, object]:
-    """Recall at 100 of mixed pairs against the pair that belongs together.
+    """Compares a release with the one before it, on exact neighbours.
 
     Returns:
-        `old_tower_new_index`, `new_tower_old_index` and the old release's name as `with`;
-        nothing where the dimensions differ.
+        `with`: the old release's name; `same_item_neighbours`: share of the 100 items nearest to
+        an item that stay the same, over items that both know. Where the old tower can be asked:
+        `same_user_neighbours`, the same for users, and what a mixed roll-out would find of the
+        right 100 items, `old_tower_new_index` and `new_tower_old_index` (absent where the
+        dimensions differ: no service can mix those).
     """
-    if old.dim != new.vectors.shape[1] or not isinstance(old.tower, OnnxUserTower):
-        return {}
+    exact_old, exact_new = ExactIndex(old.catalogue.vectors), ExactIndex(new.vectors)
+    new_rows = _new_rows(old, new.ids)
+    items = np.random.default_rng(SEED).permutation(np.flatnonzero(new_rows >= 0))[:MAX_ITEMS]
+    found: dict[str, object] = {"with": old.name}
+    if len(items):
+        before = new_rows[exact_old.search_all(old.catalogue.vectors[items], DEPTH)]
+        after = exact_new.search_all(new.vectors[new_rows[items]], DEPTH)
+        found["same_item_neighbours"] = _same(before, after)
+    asked_old = _ask(old, new)
+    if asked_old is None:
+        return found
+    asked_new = new.answers[: len(asked_old)]
+    right_old = exact_old.search_all(asked_old, DEPTH)
+    right_new = exact_new.search_all(asked_new, DEPTH)
+    found["same_user_neighbours"] = _same(new_rows[right_old], right_new)
+    if asked_old.shape[1] == asked_new.shape[1]:
+        found["old_tower_new_index"] = _recall(exact_new, asked_old, right_new)
+        found["new_tower_old_index"] = _recall(exact_old, asked_new, right_old)
+    return found
+
+
+def in_words(found: Mapping[str, object]) -> Iterator[str]:
+    """What `skew` found, for a person to read."""
+    shares = {name: f"{share:.1%}" for name, share in found.items() if isinstance(share, float)}
+    if "old_tower_new_index" in shares:
+        yield (
+            f"mixed with {found['with']}, answers would hold {shares['old_tower_new_index']} of "
+            f"the right 100 items (old tower, new index) or {shares['new_tower_old_index']} "
+            "(new tower, old index)"
+        )
+    if "same_item_neighbours" in shares:
+        users = shares.get("same_user_neighbours")
+        yield (
+            f"since {found['with']}, {shares['same_item_neighbours']} of the 100 neighbours of an "
+            "item stayed the same" + (f", {users} of those of a user" if users else "")
+        )
+
+
+def _ask(old: Release, new: Answered) -> Vectors | None:
+    """What the old tower says to the states, float32 [q, dim]; None if it cannot be asked."""
     known = [_by_old_rows(old, new.ids, h) for h in new.states.histories[:MAX_STATES]]
     inputs = history_inputs(known, new.states.now_s, old.history_length)
     inputs["item_vectors"] = item_vectors(inputs["item_rows"], old.catalogue.vectors)
-    asked_old = old.tower.run({name: inputs[name] for name in old.tower.input_names})
-    asked_new = new.answers[: len(known)]
-    return {
-        "with": old.name,
-        "old_tower_new_index": _recall(asked_old, asked_new, ExactIndex(new.vectors)),
-        "new_tower_old_index": _recall(asked_new, asked_old, ExactIndex(old.catalogue.vectors)),
-    }
+    if not isinstance(old.tower, OnnxUserTower) or set(old.tower.input_names) - set(inputs):
+        return None
+    return old.tower.run({name: inputs[name] for name in old.tower.input_names})
+
+
+def _new_rows(old: Release, ids: Sequence[str]) -> Rows:
+    """The new row of each old one, int64 [old items]; -1 where the item is gone."""
+    rows = {item_id: row for row, item_id in enumerate(ids)}
+    return np.array([rows.get(item_id, -1) for item_id in old.catalogue.item_ids], dtype=np.int64)
 
 
 def _by_old_rows(old: Release, ids: Sequence[str], history: History) -> History:
@@ -58,8 +103,11 @@ def _by_old_rows(old: Release, ids: Sequence[str], history: History) -> History:
     return History(rows[known], history.action_types[known], history.at_s[known])
 
 
-def _recall(asked: Vectors, right: Vectors, exact: ExactIndex) -> float:
-    def nearest(vectors: Vectors) -> Rows:
-        return np.array([exact.search(vector, DEPTH)[0] for vector in vectors])
+def _same(before: Rows, after: Rows) -> float:
+    """Mean share of `after` [q, m] that is in `before` [q, m], both new rows."""
+    pairs = zip(before, after, strict=True)
+    return round(float(np.mean([np.isin(new, old).mean() for old, new in pairs])), 4)
 
-    return round(overlap(nearest(asked), nearest(right)), 4)
+
+def _recall(exact: ExactIndex, asked: Vectors, right: Rows) -> float:
+    return round(overlap(exact.search_all(asked, DEPTH), right), 4)

@@ -12,7 +12,7 @@ from models.building.mean_tower import mean_tower, onnx_bytes
 from models.interactions import Log
 from models.networks.item_features import numbers, vocabulary
 from service.domain.arrays import Vectors
-from service.releases.loader import ITEM_TOWER
+from service.releases.manifest import ITEM_TOWER
 from service.towers.features import Inputs
 from service.towers.item_features import TITLE_SIZE
 from service.towers.onnx import ITEM_VECTOR, OnnxTower

@@ -58,6 +58,11 @@ class Plan:
     def tower_information(self) -> str:
         return known(self.last)
 
+    @property
+    def served(self) -> str:
+        """The row of what a release answers by itself: frozen, with the actions that it reads."""
+        return self._tower(False, own=(self.last,) if self.repeats else ()).name
+
     def baselines(self) -> list[Method]:
         """Everything that needs no towers, frozen rows first."""
         last, everything = self.last, None

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from service.catalogue.texts import Texts
 from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Times, Vectors
 from service.domain.items import item_hash
 from service.domain.requests import Filters
@@ -33,6 +34,7 @@ SCHEMA = pa.schema(
 )
 """Columns of the file; more may follow. Empty seller = unknown; NaN price or time = unknown."""
 
+FACETS = ["category", "seller"]
 SAMPLED_HASHES = 100
 
 
@@ -103,16 +105,18 @@ def read_columns(path: Path, vectors: Vectors) -> Columns:
     """
     table = _read(path)
     ids = table["item_id"].to_pylist()
-    row_by_id = {item_id: row for row, item_id in enumerate(ids)}
+    row_by_id = dict(zip(ids, range(len(ids)), strict=True))
     if len(row_by_id) != len(ids) or "" in row_by_id:
         raise _refused(path, "has empty or repeated item ids")
     categories, category_names = _encode(table["category"])
     sellers, seller_names = _encode(table["seller"], unknown="")
     columns = {name: _frozen(table[name].to_numpy()) for name in NUMBERS}
     _check_hashes(path, ids, columns["hash"])
+    if not (columns["popularity"] >= 0.0).all():
+        raise _refused(path, "has a popularity below 0 or that is no number")
     return Columns(
         item_ids=tuple(ids),
-        titles=tuple(table["title"].to_pylist()),
+        titles=Texts(table["title"]),
         hashes=columns["hash"],
         categories=categories,
         category_names=category_names,
@@ -135,17 +139,24 @@ NUMBERS = ("hash", "price", "in_stock", "is_blocked", "is_new", "popularity", "f
 
 def _read(path: Path) -> pa.Table:
     try:
-        table = pa_parquet.read_table(path, use_threads=False, memory_map=False)
-    except (OSError, pa.ArrowException) as error:
+        # without read-ahead no thread pool is made: whoever loads a release forks afterwards
+        file = pa_parquet.ParquetFile(path, pre_buffer=False, read_dictionary=FACETS)
+        table = file.read(use_threads=False)
+        table.validate(full=True)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         detail = str(error).splitlines()[0][:200]
         raise _refused(path, f"cannot be read ({detail})") from error
     for wanted in SCHEMA:
         at = table.schema.get_field_index(wanted.name)
-        if at < 0 or table.schema.field(at).type != wanted.type:
+        if at < 0 or _plain(table.schema.field(at).type) != wanted.type:
             raise _refused(path, f"needs the column {wanted.name} of type {wanted.type}")
         if table.column(at).null_count:
             raise _refused(path, f"has empty cells in the column {wanted.name}")
     return table
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
@@ -164,7 +175,7 @@ def _codes(wanted: Sequence[str], names: Sequence[str]) -> Codes:
 
 def _encode(column: pa.ChunkedArray, unknown: str | None = None) -> tuple[Codes, tuple[str, ...]]:
     """Positions int32 [n] in the sorted distinct values; -1 for `unknown`."""
-    encoded = column.combine_chunks().dictionary_encode()
+    encoded = column.unify_dictionaries().combine_chunks()
     values = encoded.dictionary.to_pylist()
     names = distinct(value for value in values if value != unknown)
     position = {name: i for i, name in enumerate(names)}

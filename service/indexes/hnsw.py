@@ -64,6 +64,10 @@ class HnswIndex:
     def __len__(self) -> int:
         return self._count
 
+    def vectors_of(self, rows: Rows) -> Vectors:
+        """The vectors as the graph holds them, float32 [m, dim]."""
+        return np.asarray(self._graph.get_items(rows, return_type="numpy"), dtype=np.float32)
+
     def search(self, vector: Vector, n: int) -> tuple[Rows, Scores]:
         """Rows int64 [m] and inner products float32 [m], best first; m = min(n, items).
 

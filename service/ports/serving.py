@@ -137,6 +137,20 @@ class Stock(Protocol):
         ...
 
 
+class Golden(Protocol):
+    """Questions with known answers, to be asked one at a time while the release serves."""
+
+    def __len__(self) -> int: ...
+
+    def check_vector(self, number: int, release: "Release") -> str | None:
+        """A sentence when the tower answers this one otherwise than when it was built."""
+        ...
+
+    def recall(self, number: int, release: "Release") -> float:
+        """Share of the true neighbours that the index finds; 0 when it finds something else."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """One verified release, loaded: everything that one answer is made from.
@@ -146,6 +160,7 @@ class Release:
         has_repeats: whether people come back to the same items (then `again` is a source and
             purchases are only excluded for a cool-down).
         manifest: the whole passport, as read.
+        golden: what it was proved by; None for a release that was not loaded from files.
     """
 
     name: str
@@ -161,6 +176,7 @@ class Release:
     stock: Stock
     ladder: Ladder
     manifest: Mapping[str, object]
+    golden: Golden | None = None
 
 
 class Releases(Protocol):

@@ -24,7 +24,7 @@ def read_ladder(content: bytes, catalogue: Catalogue) -> Ladder:
         ladder = Ladder(
             _scopes(document["popular"], catalogue), _scopes(document["trending"], catalogue)
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _refused(f"is not readable ({error!r})") from error
     if not len(ladder.popular_in(ALL)):
         raise _refused(f"has nothing popular in the scope {ALL!r}")

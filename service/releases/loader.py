@@ -1,34 +1,31 @@
 """Turns a release folder into a loaded release, or says in one sentence why not."""
 
-import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
-import numpy as np
-
-from service.catalogue import columns
-from service.catalogue.stock import StockColumn
-from service.domain.actions import ACTIONS
-from service.domain.arrays import Vectors
-from service.domain.ladders import Ladder
-from service.domain.sessions import Session
-from service.errors import ReleaseRefused, Unavailable
-from service.indexes.exact import ExactIndex
-from service.indexes.hnsw import HnswIndex
-from service.indexes.hnsw_file import IndexFileInvalid, read_index_file
+from service.errors import ReleaseRefused
 from service.ports.serving import Release
-from service.releases import files, ladders, manifest, probes, vectors
-from service.towers.inputs import TowerFit
-from service.towers.onnx import OnnxUserTower, load_item_tower
+from service.releases import checks
+from service.releases.loading import Loading
 
-USER_TOWER = "user_tower.onnx"
-ITEM_TOWER = "item_tower.onnx"
-INDEX = "items.hnsw"
-BASELINE = "baseline.json"
-WARM_UP_ROUNDS = 20
+CHECKS: tuple[tuple[str, Callable[[Loading], str]], ...] = (
+    ("manifest", checks.check_manifest),
+    ("complete", checks.check_complete),
+    ("checksums", checks.check_bytes),
+    ("stamps", checks.check_tower_files),
+    ("vectors", checks.check_vectors),
+    ("catalogue", checks.check_catalogue),
+    ("towers", checks.check_towers),
+    ("index", checks.check_index),
+    ("lists", checks.check_lists),
+    ("probes", checks.check_probes),
+    ("hubs", checks.check_hubs),
+    ("warm-up", checks.warm_up),
+    ("handshake", checks.check_handshake),
+)
+"""In this order: nothing is opened before its bytes are proved, nothing is asked before it fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,162 +43,8 @@ class CheckResult:
     reason: str = ""
 
 
-class Loading:
-    """A release on its way from folder to memory; each check adds what later ones need."""
-
-    manifest: manifest.Manifest
-    vectors: Vectors
-    catalogue: columns.Columns
-    tower: OnnxUserTower
-    index: HnswIndex
-    exact: ExactIndex
-    ladder: Ladder
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def check_manifest(self) -> str:
-        files.check_folder(self.folder)
-        self.manifest = manifest.read_manifest(self.folder / manifest.FILE)
-        if self.manifest.release != self.folder.name:
-            raise ReleaseRefused(
-                "name",
-                f"{manifest.FILE} is of the release {self.manifest.release}, the folder is named "
-                f"{self.folder.name}: give the folder its name back",
-            )
-        return f"{self.manifest.release}, embedding version {self.manifest.embedding_version}"
-
-    def check_complete(self) -> str:
-        files.check_complete(self.folder, self.manifest)
-        return f"{len(self.manifest.files)} files"
-
-    def check_bytes(self) -> str:
-        files.check_bytes(self.folder, self.manifest)
-        total = sum(facts.bytes for facts in self.manifest.files.values())
-        return f"{total / 1e6:.1f} MB, lengths and SHA-256 as published"
-
-    def check_vectors(self) -> str:
-        self.vectors = vectors.map_vectors(self.folder / vectors.FILE, self.manifest)
-        self.exact = ExactIndex(self.vectors)
-        return f"{self.manifest.n_items} x {self.manifest.dim}, finite, unit length"
-
-    def check_catalogue(self) -> str:
-        self.catalogue = columns.read_columns(self.folder / columns.FILE, self.vectors)
-        if len(self.catalogue) != self.manifest.n_items:
-            raise ReleaseRefused(
-                "catalogue",
-                f"{columns.FILE} has {len(self.catalogue)} items, the manifest says "
-                f"{self.manifest.n_items}: publish the release again",
-            )
-        return f"{len(self.catalogue)} items in {len(self.catalogue.category_names)} categories"
-
-    def check_towers(self) -> str:
-        facts = self.manifest
-        fit = TowerFit(
-            dim=facts.dim,
-            history_length=facts.history_length,
-            actions=_known_actions(facts.actions),
-            category_names=tuple(self.catalogue.category_names),
-            user_feature_names=facts.inputs.user_features,
-        )
-        self.tower = OnnxUserTower(self._read(USER_TOWER), fit)
-        _check_version(USER_TOWER, self.tower.embedding_version, facts.embedding_version)
-        _check_inputs(USER_TOWER, self.tower.input_names, facts.inputs.user_tower)
-        if ITEM_TOWER not in facts.files:
-            return "user tower"
-        item_tower = load_item_tower(self._read(ITEM_TOWER), facts.dim)
-        names = tuple(slot.name for slot in item_tower.inputs)
-        _check_version(ITEM_TOWER, item_tower.embedding_version, facts.embedding_version)
-        _check_inputs(ITEM_TOWER, names, facts.inputs.item_tower)
-        return "user tower and item tower"
-
-    def check_index(self) -> str:
-        facts, path = self.manifest, self.folder / INDEX
-        try:
-            found = read_index_file(path)
-        except IndexFileInvalid as error:
-            raise _index_refused(str(error)) from error
-        if (found.header.count, found.header.dim) != (facts.n_items, facts.dim):
-            raise _index_refused(
-                f"holds {found.header.count} vectors of {found.header.dim} dimensions, the "
-                f"manifest says {facts.n_items} of {facts.dim}"
-            )
-        if not np.array_equal(found.vectors, self.vectors[found.labels]):
-            raise _index_refused("holds other vectors than item_vectors.npy")
-        try:
-            self.index = HnswIndex.load(path, facts.dim, facts.index.ef_search)
-        except Unavailable as error:
-            raise _index_refused(f"cannot be loaded ({error})") from error
-        return f"M {found.header.m}, ef {facts.index.ef_search}, same vectors in the same rows"
-
-    def check_lists(self) -> str:
-        self.ladder = ladders.read_ladder(self._read(ladders.FILE), self.catalogue)
-        try:
-            json.loads(self._read(BASELINE))
-        except ValueError as error:
-            raise ReleaseRefused(
-                "manifest", f"{BASELINE} is not readable JSON: publish the release again"
-            ) from error
-        return f"{len(self.ladder.popular)} scopes popular, {len(self.ladder.trending)} trending"
-
-    def check_probes(self) -> str:
-        facts = self.manifest
-        asked = probes.read_probes(self._read(probes.FILE), facts.dim, facts.n_items)
-        cosine = probes.check_vectors(asked, self.tower, self.catalogue)
-        _, recall = probes.check_neighbours(asked, self.index, self.exact, facts.index.recall_floor)
-        return f"{len(asked)} probes, cosine >= {cosine:.6f}, recall at 100 {recall:.4f}"
-
-    def warm_up(self) -> str:
-        """Answer as in a request, for somebody unknown, until everything is in memory."""
-        try:
-            for _ in range(WARM_UP_ROUNDS):
-                vector = self.tower.embed(Session(), self.catalogue, time.time())
-                self.index.search(vector, probes.DEPTH)
-        except Unavailable as error:
-            raise ReleaseRefused(
-                "golden", f"the empty history cannot be answered ({error}): train or export again"
-            ) from error
-        return f"{WARM_UP_ROUNDS} answers for an empty history"
-
-    def release(self) -> Release:
-        facts = self.manifest
-        return Release(
-            name=facts.release,
-            embedding_version=facts.embedding_version,
-            dim=facts.dim,
-            history_length=facts.history_length,
-            again_weight=facts.again.weight,
-            has_repeats=facts.again.has_repeats,
-            tower=self.tower,
-            index=self.index,
-            exact=self.exact,
-            catalogue=self.catalogue,
-            stock=StockColumn(self.catalogue, self.catalogue.in_stock),
-            ladder=self.ladder,
-            manifest=MappingProxyType(asdict(facts)),
-        )
-
-    def _read(self, name: str) -> bytes:
-        return files.read_checked(self.folder, name, self.manifest)
-
-
-CHECKS: tuple[tuple[str, Callable[[Loading], str]], ...] = (
-    ("manifest", Loading.check_manifest),
-    ("complete", Loading.check_complete),
-    ("checksums", Loading.check_bytes),
-    ("vectors", Loading.check_vectors),
-    ("catalogue", Loading.check_catalogue),
-    ("towers", Loading.check_towers),
-    ("index", Loading.check_index),
-    ("lists", Loading.check_lists),
-    ("probes", Loading.check_probes),
-    ("warm-up", Loading.warm_up),
-)
-"""In this order: nothing is opened before its bytes are proved, nothing is asked before it fits."""
-
-
 def load_release(folder: Path) -> Release:
-    """Check and load a release.
+    """Check and load a release; no thread that was needed for it is left.
 
     Raises:
         ReleaseRefused: with a reason code, and one sentence that names the file and the fix.
@@ -229,31 +72,13 @@ def verify(folder: Path) -> list[CheckResult]:
     return results
 
 
-def _known_actions(actions: tuple[str, ...]) -> tuple[str, ...]:
-    if not set(actions) & set(ACTIONS):
-        raise ReleaseRefused(
-            "manifest", f"{manifest.FILE}: actions has none of {', '.join(ACTIONS)}: name some"
-        )
-    return actions
-
-
-def _check_version(file: str, found: str, wanted: str) -> None:
-    if found != wanted:
-        raise ReleaseRefused(
-            "version",
-            f"{file} has the embedding version {found or 'none'}, the manifest says {wanted}: "
-            "publish tower and index of one training together",
-        )
-
-
-def _check_inputs(file: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
-    if set(found) != set(wanted):
-        raise ReleaseRefused(
-            "tower",
-            f"{file} has the inputs {', '.join(found)}, the manifest says {', '.join(wanted)}: "
-            "publish the release again",
-        )
-
-
-def _index_refused(what: str) -> ReleaseRefused:
-    return ReleaseRefused("index", f"{INDEX} {what}: build the index again")
+def lines(results: Sequence[CheckResult]) -> Iterator[str]:
+    """What `verify` found, as a table that also names what was not reached."""
+    for result in results:
+        word = "ok" if result.passed else "REFUSED"
+        detail = result.detail if result.passed else f"({result.reason}) {result.detail}"
+        yield f"{word:<8} {result.name:<10} {1e3 * result.duration_s:8.1f} ms  {detail}"
+    for name, _ in CHECKS[len(results) :]:
+        yield f"{'-':<8} {name:<10} {'':>8}     not run"
+    if results[-1].passed:
+        yield f"all {len(results)} checks passed in {sum(r.duration_s for r in results):.2f} s"

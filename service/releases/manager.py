@@ -1,49 +1,29 @@
-"""Holds the live release of this process, and the states of those it has met."""
+"""The releases of a service that is one process: for tests and debugging."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
-from types import MappingProxyType
-
-from service.errors import NotReady, ReleaseRefused, SetupInvalid
+from service.domain.releases import ReleasesOverview, ReleaseState, ReleaseStatus
+from service.errors import NotReady, ReleaseRefused
 from service.ports.serving import Release
+from service.releases.gate import check_promotion
 from service.releases.loader import load_release
-from service.releases.manifest import is_release_name
+from service.releases.store import ReleaseStore
 
-CURRENT = "CURRENT"
-NAME_LIMIT = 200
-
-
-class ReleaseState(StrEnum):
-    """Where a release stands."""
-
-    STAGED = "staged"
-    LIVE = "live"
-    PREVIOUS = "previous"
-    REFUSED = "refused"
+FACTS = ("embedding_version", "trained_through", "as_of")
+SHOWN = 80
+"""Characters of a name that may be anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseStatus:
-    """One release as this process knows it; `reason` and `detail` say why it was refused."""
-
-    name: str
-    state: ReleaseState
-    reason: str = ""
-    detail: str = ""
-
-
-class ReleaseManager:
-    """Loads releases of one store into this process (`service.ports.serving.Releases`).
+class SingleRelease:
+    """Loads releases of a store into this process (`Releases` and `ReleaseAdmin` of the ports).
 
     A release is loaded beside the live one and takes over by one assignment; a refusal leaves
-    the live one untouched. Callers read `live` once per request and keep that value.
+    the live one untouched. Callers read `live` once per request and keep that value. Requests wait
+    while a release is loaded, so that whoever wants none to wait serves with a supervisor.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: ReleaseStore) -> None:
         self._store = store
         self._live: Release | None = None
+        self._previous: str | None = None
         self._staged: dict[str, Release] = {}
         self._states: dict[str, ReleaseStatus] = {}
 
@@ -58,11 +38,6 @@ class ReleaseManager:
             raise NotReady("no release is live yet")
         return self._live
 
-    @property
-    def states(self) -> Mapping[str, ReleaseStatus]:
-        """Every release met so far, by name, oldest first."""
-        return MappingProxyType(self._states)
-
     def start(self, name: str | None = None) -> Release:
         """Load a release and make it live: the one named, else the one that CURRENT names.
 
@@ -70,65 +45,62 @@ class ReleaseManager:
             SetupInvalid: the store or CURRENT is not there.
             ReleaseRefused: the release may not go live.
         """
-        return self.activate(self.load(name or current_name(self._store)).name)
+        self._switch(self._load(name or self._store.current()))
+        return self.live
 
-    def load(self, name: str) -> Release:
-        """Check and load a release of the store; it is staged then.
+    async def overview(self) -> ReleasesOverview:
+        """All releases met, oldest first; one process keeps no history."""
+        live = None if self._live is None else self._live.name
+        return ReleasesOverview(live, tuple(self._states.values()))
 
-        Raises:
-            ReleaseRefused: it may not go live; its state says why, the live one goes on.
-        """
+    async def load(self, name: str, by: str) -> ReleaseStatus:
+        """See `ReleaseAdmin.load`."""
+        if not self._is_live(name):
+            self._load(name)
+        return self._states[name]
+
+    async def activate(self, name: str, by: str, force: str = "") -> ReleaseStatus:
+        """See `ReleaseAdmin.activate`."""
+        if self._is_live(name):
+            return self._states[name]
+        release = self._staged.get(name) or self._load(name)
+        if self._live is not None and not force:
+            check_promotion(self._store.manifest(name), self._store.manifest(self._live.name))
+        return self._switch(release)
+
+    async def rollback(self, by: str) -> ReleaseStatus:
+        """See `ReleaseAdmin.rollback`."""
+        if self._previous is None:
+            raise ReleaseRefused("missing", "no release was live before this one: activate one")
+        return self._switch(self._load(self._previous))
+
+    def _load(self, name: str) -> Release:
         try:
-            if not is_release_name(name):
-                raise ReleaseRefused("name", f"{name[:80]!r} is no release name")
-            release = load_release(self._store / name)
+            release = load_release(self._store.fetch(name))
         except ReleaseRefused as error:
-            self._refuse(name, error)
+            self._refuse(name[:SHOWN], error)
             raise
         self._staged[name] = release
-        if self._live is None or self._live.name != name:
-            self._states[name] = ReleaseStatus(name, ReleaseState.STAGED)
+        self._note(release, ReleaseState.STAGED)
         return release
 
-    def activate(self, name: str) -> Release:
-        """Make a staged release the live one.
-
-        Raises:
-            NotReady: no release of this name is staged.
-        """
-        if name not in self._staged:
-            raise NotReady(f"the release {name[:80]!r} is not staged: load it first")
-        release = self._staged.pop(name)
-        if self._live is not None and self._live.name != name:
-            self._states[self._live.name] = ReleaseStatus(self._live.name, ReleaseState.PREVIOUS)
-        self._states[name] = ReleaseStatus(name, ReleaseState.LIVE)
+    def _switch(self, release: Release) -> ReleaseStatus:
+        if self._live is not None and self._live.name != release.name:
+            self._note(self._live, ReleaseState.PREVIOUS)
+            self._previous = self._live.name
+        self._staged.pop(release.name, None)
         self._live = release
-        return release
+        return self._note(release, ReleaseState.LIVE)
+
+    def _note(self, release: Release, state: ReleaseState) -> ReleaseStatus:
+        facts = {name: release.manifest[name] for name in FACTS}
+        facts["items"] = len(release.catalogue)
+        status = ReleaseStatus(release.name, state, facts=facts)
+        self._states[release.name] = status
+        return status
+
+    def _is_live(self, name: str) -> bool:
+        return self._live is not None and self._live.name == name
 
     def _refuse(self, name: str, error: ReleaseRefused) -> None:
-        if self._live is not None and self._live.name == name:
-            return
-        shown = name[:80]
-        self._states[shown] = ReleaseStatus(shown, ReleaseState.REFUSED, error.reason, str(error))
-
-
-def current_name(store: Path) -> str:
-    """The release that a store calls current.
-
-    Raises:
-        SetupInvalid: no such store, no CURRENT, or CURRENT names nothing that can be a release.
-    """
-    fix = "build a release with `python -m models release --data DIR --out STORE`"
-    if not store.is_dir():
-        raise SetupInvalid(f"the store {store} is not a folder: {fix}")
-    try:
-        name = (store / CURRENT).read_text(encoding="utf-8")[:NAME_LIMIT].strip()
-    except FileNotFoundError as error:
-        raise SetupInvalid(f"the store {store} has no {CURRENT}: {fix}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SetupInvalid(f"{store / CURRENT} cannot be read ({error}): {fix}") from error
-    if not is_release_name(name):
-        raise SetupInvalid(
-            f"{store / CURRENT} holds {name[:80]!r}, which is no release name: {fix}"
-        )
-    return name
+        self._states[name] = ReleaseStatus(name, ReleaseState.REFUSED, error.reason, str(error))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,23 +11,29 @@ from service.errors import ReleaseRefused
 from service.releases.fields import Fields
 
 FILE = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LARGEST_BYTES = 16 * 1024 * 1024
+DEEPEST = 32
 METRIC = "ip"
 ENGINE = "hnswlib"
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 """Release names; they sort by time and are folder names."""
 
+USER_TOWER = "user_tower.onnx"
+ITEM_TOWER = "item_tower.onnx"
+INDEX = "items.hnsw"
+BASELINE = "baseline.json"
 REQUIRED_FILES = (
-    "user_tower.onnx",
-    "items.hnsw",
+    USER_TOWER,
+    INDEX,
     "item_vectors.npy",
     "catalogue.parquet",
     "ladder.json",
     "probes.npz",
-    "baseline.json",
+    BASELINE,
 )
-OPTIONAL_FILES = ("item_tower.onnx",)
+OPTIONAL_FILES = (ITEM_TOWER,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,21 @@ class IndexFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """How unevenly the lists of many people show the items; see `service.releases.exposure`.
+
+    Attributes:
+        lists: how many lists of ten were counted, each of somebody with a history.
+        hub_share: share of the lists that the most frequent item is in.
+        gini: of the number of lists per item, over all items: 0 = all alike.
+    """
+
+    lists: int
+    hub_share: float
+    gini: float
+
+
+@dataclass(frozen=True, slots=True)
 class TowerInputs:
     """Names of the inputs of each tower, and of the profile features in their order."""
 
@@ -107,6 +129,7 @@ class Manifest:
     inputs: TowerInputs
     again: Again
     index: IndexFacts
+    exposure: Exposure
     metric: str = METRIC
     data: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
@@ -129,12 +152,35 @@ def read_manifest(path: Path) -> Manifest:
         ReleaseRefused: not there, not JSON, of another schema, a name missing or impossible.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise ReleaseRefused("name", f"{FILE} is a link or no plain file: copy the file itself")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError as error:
         raise ReleaseRefused(
             "missing", f"{FILE} is missing: the release is incomplete, publish it again"
         ) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ReleaseRefused(
+            "manifest", f"{FILE} cannot be read ({error}): publish the release again"
+        ) from error
+    return parse_manifest(content)
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Check the bytes of a manifest by themselves.
+
+    Raises:
+        ReleaseRefused: not JSON, of another schema, a name missing or impossible.
+    """
+    try:
+        if len(content) > LARGEST_BYTES:
+            raise ValueError(f"longer than {LARGEST_BYTES} bytes")
+        document = json.loads(content)
+        if _is_deeper(document, DEEPEST):
+            raise ValueError(f"nested deeper than {DEEPEST}")
+    except (ValueError, RecursionError) as error:
         raise ReleaseRefused(
             "manifest", f"{FILE} is not readable JSON ({error}): publish the release again"
         ) from error
@@ -146,6 +192,13 @@ def read_manifest(path: Path) -> Manifest:
             "the models of this version"
         )
     return _manifest(fields)
+
+
+def _is_deeper(value: object, room: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return not room or any(_is_deeper(child, room - 1) for child in children)
 
 
 def _manifest(fields: Fields) -> Manifest:
@@ -164,6 +217,7 @@ def _manifest(fields: Fields) -> Manifest:
         inputs=_inputs(fields.part("inputs")),
         again=_again(fields.part("again")),
         index=_index(fields.part("index")),
+        exposure=_exposure(fields.part("exposure")),
         metric=fields.one_of("metric", (METRIC,)),
         data=fields.mapping("data"),
         metrics=fields.mapping("metrics"),
@@ -210,11 +264,21 @@ def _index(fields: Fields) -> IndexFacts:
     )
 
 
+def _exposure(fields: Fields) -> Exposure:
+    return Exposure(
+        lists=fields.whole("lists", 0),
+        hub_share=fields.number("hub_share", 0.0, 1.0),
+        gini=fields.number("gini", 0.0, 1.0),
+    )
+
+
 def _files(fields: Fields) -> Mapping[str, FileFacts]:
     known = (*REQUIRED_FILES, *OPTIONAL_FILES)
     for name in fields.keys:
         if name not in known:
-            raise fields.refused(f"{name!r} is not a file of a release, only {', '.join(known)}")
+            raise fields.refused(
+                f"{name[:80]!r} is not a file of a release, only {', '.join(known)}"
+            )
     return {name: _file(fields.part(name)) for name in fields.keys}
 
 

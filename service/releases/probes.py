@@ -1,12 +1,11 @@
 """Golden probes: known questions with known answers, asked before a release goes live."""
 
 import io
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Hashes, Rows, Vectors
+from service.domain.arrays import Hashes, Mask, Rows, Vectors
 from service.errors import ReleaseRefused, Unavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
@@ -18,6 +17,10 @@ FILE = "probes.npz"
 INPUT = "input_"
 DEPTH = 100
 """Neighbours kept per probe, and k of the recall."""
+
+LARGEST_BYTES = 512 * 1024 * 1024
+TYPES = tuple(map(np.dtype, (np.int64, np.int64, np.uint64, np.float32)))
+"""Of item rows, neighbours, hashes and vectors."""
 
 COSINE_FLOOR = 0.9999
 EXACT_FLOOR = 0.98
@@ -44,6 +47,11 @@ class Probes:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    @property
+    def has_history(self) -> Mask:
+        """Which of them are of somebody who has done something, bool [P]."""
+        return has_history(self.inputs)
+
     def as_bytes(self) -> bytes:
         """The probes as a compressed npz file."""
         arrays = {INPUT + name: array for name, array in self.inputs.items()}
@@ -60,8 +68,7 @@ def read_probes(content: bytes, dim: int, n_items: int) -> Probes:
         ReleaseRefused: "golden": unreadable, or of another shape than the release.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _arrays(content)
         probes = Probes(
             {k.removeprefix(INPUT): v for k, v in arrays.items() if k.startswith(INPUT)},
             arrays["hashes"],
@@ -69,15 +76,26 @@ def read_probes(content: bytes, dim: int, n_items: int) -> Probes:
             arrays["rows"],
         )
         rows = probes.inputs["item_rows"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and numpy share no base for damaged bytes
         raise _refused(f"{FILE} cannot be read ({error})") from error
     n, depth = len(probes), min(DEPTH, n_items)
     fits = n > 0 and probes.vectors.shape == (n, dim) and probes.rows.shape == (n, depth)
-    if not fits or rows.shape[0] != n or probes.hashes.shape != rows.shape:
+    if not fits or rows.shape[:1] != (n,) or probes.hashes.shape != rows.shape:
         raise _refused(f"{FILE} does not fit dim {dim} and {n_items} items")
-    if min(rows.min(), probes.rows.min()) < 0 or rows.max() > n_items:
+    types = (rows.dtype, probes.rows.dtype, probes.hashes.dtype, probes.vectors.dtype)
+    if types != TYPES or not np.isfinite(probes.vectors).all():
+        raise _refused(f"{FILE} holds other types than {', '.join(map(str, TYPES))}, or no numbers")
+    if min(rows.min(), probes.rows.min()) < 0 or max(rows.max(), probes.rows.max() + 1) > n_items:
         raise _refused(f"{FILE} names rows that the catalogue does not have")
     return probes
+
+
+def _arrays(content: bytes) -> Inputs:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        unpacked = sum(part.file_size for part in file.zip.infolist())
+        if unpacked > LARGEST_BYTES:
+            raise ValueError(f"{unpacked} bytes unpacked, allowed are {LARGEST_BYTES}")
+        return {name: file[name] for name in file.files}
 
 
 def check_vectors(probes: Probes, tower: OnnxUserTower, catalogue: Catalogue) -> float:
@@ -104,45 +122,54 @@ def check_vectors(probes: Probes, tower: OnnxUserTower, catalogue: Catalogue) ->
     worst = int(np.argmin(np.nan_to_num(cosines, nan=-1.0)))
     if not cosines[worst] >= COSINE_FLOOR:
         raise _refused(
-            f"user_tower.onnx with item_vectors.npy gives another vector for golden probe {worst} "
-            f"(cosine {cosines[worst]:.4f} < {COSINE_FLOOR}): they are not of one training"
+            f"user_tower.onnx and item_vectors.npy are not those of {FILE}: another vector for "
+            f"golden probe {worst}, cosine {cosines[worst]:.4f} < {COSINE_FLOOR}"
         )
     return float(cosines[worst])
 
 
-def check_neighbours(
-    probes: Probes, index: HnswIndex, exact: ExactIndex, floor: float
-) -> tuple[float, float]:
-    """Search with the recorded vectors.
-
-    Returns:
-        How much of the recorded neighbours exact search finds, and the recall of the index at
-        100 against exact search, means over the probes.
+def check_neighbours(probes: Probes, exact: ExactIndex) -> Rows:
+    """Search exactly with the recorded vectors; returns the nearest rows, int64 [P, m].
 
     Raises:
-        ReleaseRefused: "golden" or "recall".
+        ReleaseRefused: "golden": others than recorded.
     """
-    depth = probes.rows.shape[1]
-    true = np.array([exact.search(vector, depth)[0] for vector in probes.vectors])
-    agreement = overlap(true, probes.rows)
+    nearest = exact.search_all(probes.vectors, probes.rows.shape[1])
+    agreement = overlap(nearest, probes.rows)
     if agreement < EXACT_FLOOR:
         raise _refused(
-            f"item_vectors.npy has other neighbours than recorded ({agreement:.3f} in common)"
+            f"item_vectors.npy has other neighbours than {FILE} ({agreement:.3f} in common)"
         )
+    return nearest
+
+
+def check_recall(probes: Probes, nearest: Rows, index: HnswIndex, floor: float) -> float:
+    """Recall of the index at 100 against exact search, mean over the probes.
+
+    Raises:
+        ReleaseRefused: "recall".
+    """
+    depth = nearest.shape[1]
     try:
         found = np.array([index.search(vector, depth)[0] for vector in probes.vectors])
     except Unavailable as error:
         raise ReleaseRefused(
             "recall", f"items.hnsw cannot answer the golden probes ({error}): build it again"
         ) from error
-    recall = overlap(found, true)
+    recall = overlap(found, nearest)
     if recall < floor:
         raise ReleaseRefused(
             "recall",
             f"items.hnsw reaches recall {recall:.3f} at {depth} on the golden probes, below "
             f"{floor}: build it with a larger ef or M",
         )
-    return agreement, recall
+    return recall
+
+
+def has_history(inputs: Inputs) -> Mask:
+    """Which of a batch of tower inputs are of somebody who has done something, bool [B]."""
+    mask: Mask = np.any(inputs["item_rows"] > 0, axis=1)
+    return mask
 
 
 def overlap(found: Rows, wanted: Rows) -> float:
@@ -152,4 +179,4 @@ def overlap(found: Rows, wanted: Rows) -> float:
 
 
 def _refused(what: str) -> ReleaseRefused:
-    return ReleaseRefused("golden", f"{what}; publish the release again")
+    return ReleaseRefused("golden", f"{what}: publish the release again")

@@ -1,8 +1,12 @@
 """Towers as ONNX files, run by onnxruntime on one thread."""
 
 import math
+import os
+from collections.abc import Mapping
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it reports to its makers from a thread
 import onnxruntime as ort
 
 from service.domain.arrays import Vector, Vectors
@@ -11,11 +15,10 @@ from service.errors import ReleaseRefused, TowerUnavailable
 from service.ports.serving import Catalogue
 from service.towers.features import Inputs
 from service.towers.inputs import FLOAT, Slot, TowerFit
-
-EXTERNAL_DATA = b"\x0a\x08location"
-"""How a tensor kept in another file names it (`TensorProto.external_data`, key "location")."""
+from service.towers.onnx_file import check_onnx_file
 
 NORM_TOLERANCE = 1e-3
+PROVIDERS = ("CPUExecutionProvider",)
 USER_VECTOR = "user_vector"
 ITEM_VECTOR = "item_vector"
 
@@ -26,26 +29,24 @@ class OnnxTower:
     The session is made for a small model called once per request: one thread, no spinning, and
     neither arena nor memory pattern, which only ever grow to the largest batch seen.
 
+    Attributes:
+        properties: the file's metadata_props.
+
     Raises:
-        ReleaseRefused: onnxruntime cannot read it, it refers to other files, or its output is
-            not `output` float32 [B, dim].
+        ReleaseRefused: see `check_onnx_file`; onnxruntime cannot read it, or its output is not
+            `output` float32 [B, dim].
     """
 
     def __init__(self, model: bytes, file: str, output: str, dim: int) -> None:
         self.file = file
         self.output = output
         self.dim = dim
+        self.properties = check_onnx_file(model, file).properties
         self._session = _open(model, file)
         self.inputs = tuple(
             Slot(slot.name, slot.type, tuple(slot.shape)) for slot in self._session.get_inputs()
         )
         _check_output(self._session, file, output, dim)
-
-    @property
-    def embedding_version(self) -> str:
-        """The `embedding_version` in the file's metadata_props, empty without one."""
-        properties = self._session.get_modelmeta().custom_metadata_map
-        return str(properties.get("embedding_version", ""))
 
     def run(self, inputs: Inputs) -> Vectors:
         """Vectors float32 [B, dim], unchecked; arrays that the tower does not declare are left out.
@@ -73,8 +74,9 @@ class OnnxUserTower:
         self._inputs = fit.serving_inputs(self._tower.inputs, file)
 
     @property
-    def embedding_version(self) -> str:
-        return self._tower.embedding_version
+    def properties(self) -> Mapping[str, str]:
+        """The file's metadata; `service.releases.stamps` says what has to be in it."""
+        return self._tower.properties
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -111,7 +113,8 @@ def checked(vector: Vector) -> Vector:
     Raises:
         TowerUnavailable: with the outcome nan, inf, zero or norm.
     """
-    square = float(vector @ vector)  # one number tells: not finite if any element is not
+    with np.errstate(over="ignore"):
+        square = float(vector @ vector)  # one number tells: not finite if any element is not
     if abs(square - 1.0) <= 2 * NORM_TOLERANCE:
         return vector
     if np.isnan(vector).any():
@@ -124,10 +127,6 @@ def checked(vector: Vector) -> Vector:
 
 
 def _open(model: bytes, file: str) -> ort.InferenceSession:
-    if EXTERNAL_DATA in model:
-        raise ReleaseRefused(
-            "tower", f"{file} keeps weights in another file: export it with all weights inside"
-        )
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -138,7 +137,9 @@ def _open(model: bytes, file: str) -> ort.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime's errors share no base but this
         detail = str(error).splitlines()[0][:200]
         raise ReleaseRefused(
@@ -155,5 +156,6 @@ def _check_output(session: ort.InferenceSession, file: str, output: str, dim: in
     width = slot.shape[-1] if len(slot.shape) == 2 else None  # noqa: PLR2004
     if slot.element != FLOAT or (isinstance(width, int) and width != dim) or width is None:
         raise ReleaseRefused(
-            "tower", f"{file} gives {slot}, but the manifest wants {output} {FLOAT} [B, {dim}]"
+            "tower",
+            f"{file} gives {slot}, the manifest wants {output} {FLOAT} [B, {dim}]: export it again",
         )

@@ -1,11 +1,13 @@
 """What is computed when the parts of a release are joined."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.building.draft import Draft
 from models.building.mean_tower import mean_tower
-from models.building.skew import Answered, skew
+from models.building.skew import Answered, in_words, skew
 from models.building.store import publish
 from service.releases.loader import load_release
 from service.towers.features import history_inputs, item_vectors
@@ -59,10 +61,26 @@ def test_probes_start_with_somebody_unknown(draft: Draft) -> None:
 def test_skew_is_none_against_oneself_and_large_against_strangers(
     draft: Draft, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    old = load_release(publish(draft, tmp_path_factory.mktemp("store")))
+    old = load_release(publish(draft, tmp_path_factory.mktemp("store")).folder)
     assert set(skew(old, answered(draft, draft.vectors)).values()) == {draft.manifest.release, 1.0}
     turned = np.roll(draft.vectors, 1, axis=1)
     assert float(str(skew(old, answered(draft, turned))["old_tower_new_index"])) < 0.8
+
+
+def test_skew_is_said_in_words_and_needs_no_tower_that_fits(
+    draft: Draft, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    old = load_release(publish(draft, tmp_path_factory.mktemp("store")).folder)
+    mixed, changed = in_words(skew(old, answered(draft, draft.vectors)))
+    assert "would hold 100.0% of the right 100 items" in mixed
+    assert "100.0% of the 100 neighbours of an item stayed the same, 100.0%" in changed
+    others = answered(draft, draft.vectors)
+    gone = replace(others, ids=[f"new-{item_id}" for item_id in others.ids])
+    assert "same_item_neighbours" not in skew(old, gone)
+    wide = np.pad(others.vectors, ((0, 0), (0, 4))), np.pad(others.answers, ((0, 0), (0, 4)))
+    found = skew(old, replace(others, vectors=wide[0], answers=wide[1]))
+    assert set(found) == {"with", "same_item_neighbours", "same_user_neighbours"}
+    assert "mixed" not in " ".join(in_words(found))
 
 
 def answered(draft: Draft, vectors: np.ndarray) -> Answered:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from models.recipes import DATASETS
 from service.releases.loader import load_release
-from service.releases.manager import current_name
+from service.releases.local_store import LocalStore
 
 DEMO = Path(__file__).parents[2] / "models" / "demo"
 LARGEST_BYTES = 15_000_000
 
 
 def test_the_demo_release_would_go_live() -> None:
-    release = load_release(DEMO / "store" / current_name(DEMO / "store"))
+    release = load_release(DEMO / "store" / LocalStore(DEMO / "store").current())
     assert len(release.catalogue) == 3673
     assert release.has_repeats
 
@@ -24,11 +24,11 @@ def test_release_and_data_are_small() -> None:
 
 def test_only_the_current_release_is_kept() -> None:
     store = DEMO / "store"
-    assert {path.name for path in store.iterdir()} == {current_name(store), "CURRENT"}
+    assert {path.name for path in store.iterdir()} == {LocalStore(store).current(), "CURRENT"}
 
 
 def test_the_data_are_credited() -> None:
-    release = load_release(DEMO / "store" / current_name(DEMO / "store"))
+    release = load_release(DEMO / "store" / LocalStore(DEMO / "store").current())
     data = release.manifest["data"]
     assert isinstance(data, dict)
     assert (data["licence"], data["name"]) == ("CC BY 4.0", "online-retail")

@@ -40,7 +40,8 @@ def test_every_encoder_exports_and_agrees(log: Log, encoder: str) -> None:
     assert exported.parity <= 1e-5
     tower = OnnxUserTower(exported.user_tower, TowerFit(dim=8, history_length=20))
     assert set(tower.input_names) == set(USER_INPUTS)
-    assert tower.embedding_version == exported.version == embedding_version(trained)
+    assert tower.properties["embedding_version"] == exported.version
+    assert exported.version == embedding_version(trained)
     catalogue = make_catalogue(vectors=np.eye(10, 8, dtype=np.float32))
     wanted = trained.user_vectors([History()], np.array([0.0]))[0]
     assert tower.embed(Session(), catalogue, 0.0) == pytest.approx(wanted, abs=1e-5)
@@ -49,7 +50,7 @@ def test_every_encoder_exports_and_agrees(log: Log, encoder: str) -> None:
 def test_the_item_tower_carries_its_vocabulary(log: Log) -> None:
     exported = export(trained_towers(log))
     tower = load_item_tower(exported.item_tower, 8)
-    assert tower.embedding_version == exported.version
+    assert tower.properties["embedding_version"] == exported.version
     assert b"vocabulary" in exported.item_tower
     assert {"title_ids", "title_weights", "category", "as_of"} <= {s.name for s in tower.inputs}
 

@@ -11,13 +11,14 @@ import pytest
 
 from models.__main__ import main
 from models.building.making import has_repeats
+from models.building.release_report import report
 from models.interactions import read_log
 from models.recipes import Dataset, Recipe
 from models.release import Job, make_release
 from service.domain.sessions import Session
 from service.ports.serving import Release
 from service.releases.loader import load_release
-from service.releases.manager import current_name
+from service.releases.local_store import LocalStore
 from service.releases.manifest import Manifest, read_manifest
 from tests.factories import make_session
 from tests.shop import make_shop
@@ -38,14 +39,15 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store and a work folder, made from a log that is taken to be large enough."""
     root = tmp_path_factory.mktemp("trained")
     dataset = replace(Dataset("shop"), recipe=RECIPE)
-    job = Job(read_log(data, dataset), dataset, root / "store", root / "work")
-    lines = list(make_release(job, (), "20200101-000000"))
+    job = Job(read_log(data, dataset), dataset, str(root / "store"), root / "work")
+    draft, published = make_release(job, (), "20200101-000000")
+    lines = list(report(draft, published, job.seconds))
     assert any(line.startswith("quality     next order") for line in lines)
     return root
 
 
 def live(store: Path) -> tuple[Release, Manifest]:
-    folder = store / current_name(store)
+    folder = store / LocalStore(store).current()
     return load_release(folder), read_manifest(folder / "manifest.json")
 
 
@@ -144,9 +146,9 @@ def test_export_and_publish_work_from_a_folder_of_trained_towers(
     words = ["publish", "--data", str(data), "--trained", str(weights), "--out", str(store)]
     assert main([*words, "--again-weight", "0.25"]) == 0
     assert live(store)[1].again.weight == 0.25
-    release = str(store / current_name(store))
+    release = str(store / LocalStore(store).current())
     assert main(["verify", release]) == 0
-    (store / current_name(store) / "ladder.json").unlink()
+    (store / LocalStore(store).current() / "ladder.json").unlink()
     assert main(["verify", release]) == 2
 
 

@@ -9,7 +9,8 @@ import pytest
 from service.errors import IndexUnavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
-from service.indexes.hnsw_file import HEADER, IndexFileInvalid, read_index_file
+from service.indexes.hnsw_file import HEADER, read_index_file
+from service.indexes.hnsw_links import IndexFileInvalid
 from tests.service.indexes.test_contract import unit_vectors
 
 DIM = 8
@@ -83,12 +84,14 @@ FIRST_LINKS_AT = HEADER.size
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({8: struct.pack("<Q", 10)}, "claims 400 elements of at most 10"),
+        ({8: struct.pack("<Q", 10)}, "claims 400 elements in room for 10,"),
+        ({8: struct.pack("<Q", 10**9)}, "claims 400 elements in room for 1000000000,"),
         ({COUNT_AT: struct.pack("<Q", 401)}, "claims 401"),
         ({ENTRY_AT: struct.pack("<I", 400)}, "entry point"),
         ({LEVEL_AT: struct.pack("<i", 30)}, "level"),
         ({24: struct.pack("<Q", 99)}, "header"),
         ({FIRST_LINKS_AT: b"\xff\xff"}, "damaged list of links"),
+        ({FIRST_LINKS_AT + 2: b"\x01"}, "deleted elements"),
         ({FIRST_LINKS_AT + 4: b"\xff\xff\xff\x7f"}, "links to elements that do not exist"),
     ],
 )
@@ -97,6 +100,18 @@ def test_a_file_that_would_crash_hnswlib_is_found_out(
 ) -> None:
     with pytest.raises(IndexFileInvalid, match=said):
         read_index_file(patched(path, changes))
+
+
+def test_an_upper_link_to_an_element_below_that_level_is_found_out(path: Path) -> None:
+    """hnswlib would follow it to a list that was never made."""
+    header = read_index_file(path).header
+    words = np.frombuffer(path.read_bytes(), dtype="<u4")
+    lengths_at = (HEADER.size + header.count * header.record_bytes) // 4
+    first = int(np.flatnonzero(words[lengths_at:])[0])  # the first element with upper lists
+    assert first > 0  # so that element 0 has none
+    link_at = 4 * (lengths_at + first + 2)
+    with pytest.raises(IndexFileInvalid, match="upper links to elements that do not exist"):
+        read_index_file(patched(path, {link_at: struct.pack("<I", 0)}))
 
 
 @pytest.mark.parametrize("length", [0, 50, HEADER.size, 5_000, -1])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import hnswlib
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -44,7 +45,7 @@ def test_vectors_of_another_length_are_refused(release: Path, factor: float) -> 
         return vectors
 
     change_vectors(release, stretch)
-    assert refusal(release)[0] == "vectors"
+    assert refusal(release)[0] == "gate_norms"
 
 
 def test_vectors_of_another_type_are_refused(release: Path) -> None:
@@ -93,7 +94,7 @@ def test_an_index_of_another_dimension_is_refused(release: Path) -> None:
 def test_a_poor_graph_misses_the_recall_floor(release: Path) -> None:
     vectors = np.load(release / "item_vectors.npy")
     HnswIndex.build(vectors, 2, 2, 10).save(release / "items.hnsw")
-    change_manifest(release, lambda m: m["index"].update(ef_search=10, recall_floor=0.99))
+    change_manifest(release, lambda m: m["index"].update(M=2, ef_search=10, recall_floor=0.99))
     sign(release)
     assert refusal(release)[0] == "recall"
 
@@ -207,3 +208,26 @@ def test_an_empty_history_must_have_an_answer(release: Path) -> None:
     )
     replace_file(release, "probes.npz", kept.as_bytes())
     assert refusal(release)[0] == "golden"
+
+
+def index_for(space: str, folder: Path) -> None:
+    """An index over the same vectors, made for another metric; the file does not say which."""
+    graph = hnswlib.Index(space=space, dim=16)
+    graph.init_index(max_elements=300, M=16, ef_construction=200, random_seed=1)
+    graph.add_items(np.load(folder / "item_vectors.npy"), np.arange(300), num_threads=1)
+    graph.save_index(str(folder / "items.hnsw"))
+    sign(folder)
+
+
+def test_an_index_made_for_l2_answers_alike_over_unit_vectors(release: Path) -> None:
+    index_for("l2", release)
+    loaded = load_release(release)
+    vector = loaded.catalogue.vectors[7]
+    assert np.array_equal(loaded.index.search(vector, 10)[0], loaded.exact.search(vector, 10)[0])
+
+
+def test_an_index_made_for_cosine_holds_vectors_of_its_own(release: Path) -> None:
+    index_for("cosine", release)
+    reason, sentence = refusal(release)
+    assert reason == "index"
+    assert "other vectors" in sentence

@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.ladders import ALL
 from service.domain.sessions import Session
-from service.releases.loader import CHECKS, load_release, verify
+from service.releases.loader import CHECKS, lines, load_release, verify
 from tests.factories import make_session
 from tests.releases import BUILT_AT_S, make_draft, make_shop
 from tests.service.releases.breaking import (
@@ -53,6 +53,26 @@ def test_other_clean_releases_load_too(tmp_path: Path, seed: int) -> None:
     change_manifest(folder, lambda document: document.update(files=facts))
     sign(folder)
     assert load_release(folder).dim == 8
+
+
+def test_no_thread_is_left_when_a_host_wants_to_fork(clean: Path) -> None:
+    load_release(clean)
+    before = os.listdir("/proc/self/task")
+    load_release(clean)
+    assert os.listdir("/proc/self/task") == before
+
+
+def test_what_was_found_is_a_table(clean: Path, release: Path) -> None:
+    page = list(lines(verify(clean)))
+    assert len(page) == len(CHECKS) + 1
+    assert page[-1].startswith(f"all {len(CHECKS)} checks passed in ")
+    (release / "probes.npz").write_bytes(b"")
+    page = list(lines(verify(release)))
+    assert page[2].startswith("REFUSED  checksums ")
+    assert "(checksum) probes.npz is 0 bytes long" in page[2]
+    assert [line.split()[1:] for line in page[3:]] == [
+        [name, "not", "run"] for name, _ in CHECKS[3:]
+    ]
 
 
 def test_verify_reports_every_check(clean: Path) -> None:
@@ -136,7 +156,7 @@ MANIFESTS: dict[str, tuple[Callable[[Json], object], str]] = {
     "count": (lambda m: m.update(n_items=299), "vectors"),
     "metric": (lambda m: m.update(metric="l2"), "manifest"),
     "engine": (lambda m: m["index"].update(engine="faiss"), "manifest"),
-    "schema": (lambda m: m.update(schema_version=2), "manifest"),
+    "schema": (lambda m: m.update(schema_version=1), "manifest"),
     "version": (lambda m: m.update(embedding_version="other"), "version"),
     "history": (lambda m: m.update(history_length=50), "tower"),
     "inputs": (lambda m: m["inputs"].update(user_tower=["item_rows"]), "tower"),
@@ -165,5 +185,5 @@ def test_nothing_of_a_release_can_be_changed_after_loading(clean: Path) -> None:
 
 def test_manifests_are_plain_json(clean: Path) -> None:
     document = json.loads((clean / "manifest.json").read_text())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert set(document["files"]) == set(FILES)

@@ -1,4 +1,4 @@
-"""Which release is live, and what happens to the others."""
+"""One process alone: what it serves from the start, and what it refuses to; see `AdminContract`."""
 
 from pathlib import Path
 
@@ -6,104 +6,72 @@ import pytest
 
 from models.building.store import publish, set_current
 from service.errors import NotReady, ReleaseRefused, SetupInvalid
-from service.releases.manager import ReleaseManager, ReleaseState, current_name
+from service.releases.manager import SingleRelease
+from service.releases.store import open_store
 from tests.releases import make_draft, make_release, make_shop
 
 FIRST, SECOND = "20231114-000000", "20231115-000000"
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two releases; the second is current."""
+    folder = tmp_path_factory.mktemp("store")
+    make_release(folder, n_items=120, name=FIRST)
+    publish(make_draft(make_shop(120, seed=2), seed=2, name=SECOND), folder)
+    return folder
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """Two releases; the first is current."""
-    make_release(tmp_path, n_items=120, name=FIRST)
-    publish(make_draft(make_shop(120, seed=2), seed=2, name=SECOND), tmp_path)
-    set_current(tmp_path, FIRST)
-    return tmp_path
+def releases(store: Path, tmp_path: Path) -> SingleRelease:
+    return SingleRelease(open_store(str(store), tmp_path / "cache"))
 
 
-def states(manager: ReleaseManager) -> dict[str, ReleaseState]:
-    return {name: status.state for name, status in manager.states.items()}
+def test_the_current_release_goes_live(releases: SingleRelease) -> None:
+    assert releases.start().name == releases.live.name == SECOND
 
 
-def test_the_current_release_goes_live(store: Path) -> None:
-    manager = ReleaseManager(store)
-    assert manager.start().name == FIRST
-    assert manager.live.name == FIRST
-    assert states(manager) == {FIRST: ReleaseState.LIVE}
+def test_a_named_release_goes_live_instead(releases: SingleRelease) -> None:
+    assert releases.start(FIRST).embedding_version == "test-1"
 
 
-def test_a_named_release_goes_live_instead(store: Path) -> None:
-    assert ReleaseManager(store).start(SECOND).embedding_version == "test-2"
-
-
-def test_before_anything_is_live_nothing_is_ready(store: Path) -> None:
-    manager = ReleaseManager(store)
+def test_before_anything_is_live_nothing_is_ready(releases: SingleRelease) -> None:
     with pytest.raises(NotReady):
-        _ = manager.live
-    with pytest.raises(NotReady):
-        manager.activate(FIRST)
+        _ = releases.live
 
 
-def test_another_release_takes_over_when_it_is_activated(store: Path) -> None:
-    manager = ReleaseManager(store)
-    before = manager.start()
-    manager.load(SECOND)
-    assert manager.live is before
-    assert states(manager) == {FIRST: ReleaseState.LIVE, SECOND: ReleaseState.STAGED}
-    manager.activate(SECOND)
-    assert manager.live.name == SECOND
-    assert states(manager) == {FIRST: ReleaseState.PREVIOUS, SECOND: ReleaseState.LIVE}
+async def test_without_a_former_release_there_is_no_way_back(releases: SingleRelease) -> None:
+    before = releases.start()
+    with pytest.raises(ReleaseRefused) as refused:
+        await releases.rollback("tests")
+    assert refused.value.reason == "missing"
+    assert releases.live is before
 
 
-def test_one_can_go_back(store: Path) -> None:
-    manager = ReleaseManager(store)
-    manager.start(SECOND)
-    manager.activate(manager.load(FIRST).name)
-    manager.activate(manager.load(SECOND).name)
-    assert states(manager) == {FIRST: ReleaseState.PREVIOUS, SECOND: ReleaseState.LIVE}
-
-
-def test_a_bad_release_is_refused_and_the_live_one_goes_on(store: Path) -> None:
-    manager = ReleaseManager(store)
-    before = manager.start()
-    (store / SECOND / "items.hnsw").unlink()
-    with pytest.raises(ReleaseRefused):
-        manager.load(SECOND)
-    assert manager.live is before
-    status = manager.states[SECOND]
-    assert (status.state, status.reason) == (ReleaseState.REFUSED, "missing")
-    assert "items.hnsw" in status.detail
+async def test_the_live_release_is_not_loaded_again(releases: SingleRelease) -> None:
+    before = releases.start()
+    await releases.load(SECOND, "tests")
+    await releases.activate(SECOND, "tests")
+    assert releases.live is before
 
 
 @pytest.mark.parametrize(
-    "name", ["../etc", "/etc", "%2e%2e", "a\0b", "x" * 5000, "http://example.org/r", ""]
+    "name", ["../etc", "/etc", "%2e%2e", "a\0b", "x" * 5000, "http://example.org/r"]
 )
-def test_a_name_that_leads_elsewhere_is_refused(store: Path, name: str) -> None:
+def test_a_name_that_leads_elsewhere_is_refused(releases: SingleRelease, name: str) -> None:
     with pytest.raises(ReleaseRefused) as refused:
-        ReleaseManager(store).load(name)
+        releases.start(name)
     assert refused.value.reason == "name"
 
 
 def test_a_store_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    releases = SingleRelease(open_store(str(tmp_path / "nowhere"), tmp_path))
     with pytest.raises(SetupInvalid, match=r"is not a folder: build a release with"):
-        ReleaseManager(tmp_path / "nowhere").start()
+        releases.start()
 
 
-def test_a_store_without_current_is_one_sentence(store: Path) -> None:
-    (store / "CURRENT").unlink()
-    with pytest.raises(SetupInvalid, match="has no CURRENT"):
-        ReleaseManager(store).start()
-
-
-@pytest.mark.parametrize("content", [b"", b"../../etc\n", b"\xff\xfe"])
-def test_a_current_that_names_no_release_is_one_sentence(store: Path, content: bytes) -> None:
-    (store / "CURRENT").write_bytes(content)
-    with pytest.raises(SetupInvalid, match="CURRENT"):
-        current_name(store)
-
-
-def test_a_current_that_names_a_missing_release_is_a_refusal(store: Path) -> None:
-    set_current(store, "20990101-000000")
+def test_a_current_that_names_a_missing_release_is_a_refusal(tmp_path: Path) -> None:
+    set_current(tmp_path, "20990101-000000")
     with pytest.raises(ReleaseRefused) as refused:
-        ReleaseManager(store).start()
+        SingleRelease(open_store(str(tmp_path), tmp_path)).start()
     assert refused.value.reason == "missing"

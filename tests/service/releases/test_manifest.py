@@ -72,7 +72,8 @@ def test_every_name_is_needed(document: dict[str, Any], tmp_path: Path) -> None:
         ("files", {"ladder.json": {"sha256": "x", "bytes": 1}}, "sha256 must be 64"),
         ("files", {"/etc/passwd": {}}, "is not a file of a release"),
         ("release", "../../etc", "release must be lower case"),
-        ("schema_version", 2, "schema_version must be 1, not 2"),
+        ("schema_version", 1, "schema_version must be 2, not 1"),
+        ("exposure", {"lists": 9, "hub_share": 2, "gini": 0}, "hub_share must be a finite number"),
     ],
 )
 def test_a_wrong_value_is_named(

@@ -1,0 +1,70 @@
+"""A release on its way from folder to memory."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+
+from service.catalogue.columns import Columns
+from service.catalogue.stock import StockColumn
+from service.domain.arrays import Rows, Vectors
+from service.domain.ladders import Ladder
+from service.indexes.exact import ExactIndex
+from service.indexes.hnsw import HnswIndex
+from service.ports.serving import Release
+from service.releases.files import Identity, read_checked
+from service.releases.golden import GoldenProbes
+from service.releases.manifest import Manifest
+from service.releases.probes import Probes
+from service.towers.onnx import OnnxUserTower
+
+
+class Loading:
+    """What the checks have found so far; each adds what later ones need.
+
+    Attributes:
+        identities: of the files when they were hashed.
+        lists: the ten nearest items of every golden probe with a history, int64 [q, 10].
+    """
+
+    manifest: Manifest
+    identities: Mapping[str, Identity]
+    vectors: Vectors
+    exact: ExactIndex
+    catalogue: Columns
+    tower: OnnxUserTower
+    index: HnswIndex
+    ladder: Ladder
+    probes: Probes
+    lists: Rows
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file, proved once more.
+
+        Raises:
+            ReleaseRefused: "checksum".
+        """
+        return read_checked(self.folder, name, self.manifest)
+
+    def release(self) -> Release:
+        """The release, when all checks have passed."""
+        facts = self.manifest
+        return Release(
+            name=facts.release,
+            embedding_version=facts.embedding_version,
+            dim=facts.dim,
+            history_length=facts.history_length,
+            again_weight=facts.again.weight,
+            has_repeats=facts.again.has_repeats,
+            tower=self.tower,
+            index=self.index,
+            exact=self.exact,
+            catalogue=self.catalogue,
+            stock=StockColumn(self.catalogue, self.catalogue.in_stock),
+            ladder=self.ladder,
+            manifest=MappingProxyType(asdict(facts)),
+            golden=GoldenProbes(self.probes),
+        )
