@@ -14,7 +14,7 @@ DEMO_DATA ?= models/demo/data
 DEMO_STORE ?= models/demo/store
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-stores check lock clean
+.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-swap bench-stores check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,8 +67,11 @@ load: $(ALL)  ## 30 s of shoppers against a service of its own (LOAD_SECONDS=30 
 bench: $(ALL)  ## latency beside the bare core calls and two reference services
 	$(BIN)/python -m loadtest.bench
 
-bench-faults: $(ALL)  ## what a Redis that hangs or dies costs (FAULT_RATE=100 FAULT_SECONDS=5 FAULT_ROUNDS=3)
+bench-faults: $(ALL)  ## what a Redis that hangs, dies, flaps or lags costs (FAULT_RATE=100 FAULT_SECONDS=5 FAULT_ROUNDS=3)
 	$(BIN)/python -m loadtest.faults
+
+bench-swap: $(ALL)  ## what clients notice of 20 changes of a large release (BENCH_ITEMS=1000000 BENCH_SWITCHES=20)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m loadtest.swap
 
 bench-stores: $(ALL)  ## reading and writing sessions beside bare redis-py, and their size
 	$(BIN)/python -m tests.service.stores.measure

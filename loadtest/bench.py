@@ -18,9 +18,10 @@ from math import nan
 from pathlib import Path
 from statistics import median
 
-from loadtest.client import Connection, encode, open_loop
+from loadtest.client import Connection, encode
 from loadtest.durations import HEADER, line, summarise
 from loadtest.items import STORE
+from loadtest.open_loop import Driver, drive
 from loadtest.processes import LoadTestFailed, end_on_sigterm, free_port, running, wait_ready
 from loadtest.reference.bundle import Bundle, open_bundle, unpack
 from loadtest.reference.core import core_calls
@@ -76,7 +77,7 @@ def started(folder: Path) -> Iterator[Bench]:
     with ExitStack() as stack:
         redis_url = stack.enter_context(redis_server(folder))
         commands = {
-            SERVICE: (sys.executable, "-m", "service", "serve"),
+            SERVICE: (sys.executable, "-m", "service", "serve", "--workers", "1"),
             FAIR: (*UVICORN, "loadtest.reference.fair:app", *FAIR_FLAGS),
             NAIVE: (*UVICORN, "loadtest.reference.naive:app"),
         }
@@ -138,10 +139,10 @@ def recalls(bench: Bench) -> dict[str, float]:
 
 def holds(bench: Bench, name: str, rate: float) -> bool:
     """Whether p95 stays within 10 ms at a constant rate (1/s) and nothing fails."""
-    durations, errors = asyncio.run(open_loop(bench.urls[name], bench.bodies, rate, POINT_S))
-    summary = summarise(f"{name} at {rate:.0f}/s", durations, errors, POINT_S)
+    calls = drive(Driver(bench.urls[name], bench.bodies, rate), POINT_S)
+    summary = summarise(f"{name} at {rate:.0f}/s", calls.ms, calls.errors, POINT_S)
     print(line(summary), flush=True)
-    return not errors and summary.p95_ms <= SLO_MS
+    return not calls.errors and summary.p95_ms <= SLO_MS
 
 
 def capacity(bench: Bench, name: str) -> float:

@@ -61,7 +61,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> float:
+def wait_ready(
+    process: subprocess.Popen[bytes], url: str, log: Path, within_s: float = READY_S
+) -> float:
     """Waits until a GET of `url` is answered with 200.
 
     Returns:
@@ -71,13 +73,13 @@ def wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> float:
         LoadTestFailed: the process ended, or the time was over; with the end of its log.
     """
     started = time.monotonic()
-    while time.monotonic() - started < READY_S:
+    while time.monotonic() - started < within_s:
         if process.poll() is not None:
             raise LoadTestFailed(f"ended with status {process.returncode}:\n{_tail(log)}")
         if _answers(url):
             return time.monotonic() - started
         time.sleep(POLL_S)
-    raise LoadTestFailed(f"{url} did not answer within {READY_S:.0f} s:\n{_tail(log)}")
+    raise LoadTestFailed(f"{url} did not answer within {within_s:.0f} s:\n{_tail(log)}")
 
 
 def end_on_sigterm() -> None:

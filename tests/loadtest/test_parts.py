@@ -38,7 +38,8 @@ def test_a_request_goes_over_the_wire_with_its_length() -> None:
 
 def test_an_answer_is_complete_only_with_its_whole_body() -> None:
     answer = b"HTTP/1.1 503 Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
-    assert split(answer) == (503, b"busy")
+    whole = split(answer)
+    assert whole is not None and (whole.status, whole.body) == (503, b"busy")
     assert all(split(answer[:length]) is None for length in range(len(answer)))
 
 
