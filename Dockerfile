@@ -37,6 +37,7 @@ ENV PATH=/opt/sightline/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 \
     OPENBLAS_NUM_THREADS=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     PORT=8000 \
     SIGHTLINE_SERVER__HOST=0.0.0.0
 USER sightline

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -17,6 +18,7 @@ COMMANDS = {
 }
 """Word and module of `service.commands` -> what it does; only the one asked for is imported."""
 WRONG_SETUP = 2
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime would report to its makers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
 
-from service.api import events, identities, items, people, recommend, similar
+from service.api import events, identities, items, people, recommend, releases, similar
+from service.api.admin import AdminKey
 from service.api.edge import Asgi, Edge
 from service.api.exchange import SCOPE_KEY
 from service.api.health import health_routes
@@ -23,12 +24,11 @@ from service.api.problems import (
     headers_of,
     problem_of,
 )
-from service.api.releases import release_routes
 from service.api.warm_up import warm_up
 from service.monitoring.logs import RequestLog
-from service.monitoring.metrics import package_version
+from service.monitoring.process_metrics import package_version
 from service.settings.tree import Settings, load_settings
-from service.wiring import Parts, open_parts
+from service.wiring.parts import Parts, open_parts
 
 METHOD_NOT_ALLOWED = 405
 
@@ -54,10 +54,10 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
         redoc_url=None,
         redirect_slashes=False,
     )
-    plain = _plain_routes(access)
+    key = AdminKey([token.get_secret_value() for token in settings.server.admin_tokens()])
+    plain = [*_plain_routes(access), *_release_routes(access, key)]
     app.router.routes.extend(plain)
     app.include_router(health_routes(access))
-    app.include_router(release_routes(access))
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(Exception, _answer)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
@@ -81,6 +81,24 @@ def _plain_routes(access: Access) -> list[Route]:
         Route(interests, people.PutInterests(access), methods=["PUT"]),
         Route(person, people.ForgetUser(access), methods=["DELETE"]),
         Route(identities.PATH, identities.Link(access), methods=["POST", "DELETE"]),
+    ]
+
+
+def _release_routes(access: Access, key: AdminKey) -> list[Route]:
+    """What is asked of releases, and what is done to them by who holds the key."""
+    actions = (releases.Load, releases.Activate, releases.Rollback)
+    shadow = releases.documented(releases.SHADOW).replace("}", ":path}")
+    return [
+        Route(releases.PATH, releases.Releases(access), methods=["GET"]),
+        Route(shadow, releases.ShadowReport(access), methods=["GET"]),
+        *(
+            Route(
+                releases.documented(action.ending).replace("}", ":path}"),
+                action(access, key),
+                methods=["POST"],
+            )
+            for action in actions
+        ),
     ]
 
 

@@ -19,7 +19,8 @@ async def send_list(
     """Encodes and sends; the facts for the log name no person."""
     with trace.stage("encode"):
         body = encode_answer(answer, trace, explain)
-    await exchange.answer(OK, body, *answer_headers(answer, trace))
+    exchange.release = answer.release.encode()
+    await exchange.answer(OK, body, *answer_headers(trace))
     exchange.facts = {
         "recommendation_id": answer.recommendation_id,
         "release": answer.release,

@@ -127,31 +127,16 @@ class LinkAnswer(Answer):
     outcomes: dict[str, Literal["linked", "already", "unlinked", "absent"]]
 
 
-class ReleaseAnswer(Answer):
-    """One release that this process has met."""
-
-    name: str
-    state: str
-    reason: str | None = Field(description="Why it was refused.")
-    embedding_version: str | None
-    items: int | None
-    trained_through: str | None = Field(description="Newest event that the weights saw.")
-    as_of: str | None = Field(description="Instant of the counts behind the item vectors.")
-
-
-class ReleasesAnswer(Answer):
-    """Releases, oldest first."""
-
-    live: str
-    releases: list[ReleaseAnswer]
-
-
 class ReadyAnswer(Answer):
     """The service can answer."""
 
     status: Literal["ready"]
     release: str
     redis: Literal["up", "down"]
+    probed_at_s: float | None = Field(
+        description="When this process asked its release the golden probes again; epoch seconds."
+    )
+    mismatch: str | None = Field(description="What they found wrong; it changes no status.")
 
 
 class FieldError(Answer):

@@ -18,9 +18,11 @@ from service.api.problems import (
     headers_of,
     problem_of,
 )
+from service.errors import NotReady
 from service.monitoring.logs import RequestLog
 from service.monitoring.metrics import Metrics
 from service.monitoring.spec import UNMATCHED
+from service.ports.serving import Releases
 
 log = logging.getLogger(__name__)
 
@@ -53,16 +55,18 @@ class Edge:
     def __init__(self, app: Asgi, lane: Lane, access: Access, request_log: RequestLog) -> None:
         self._app = app
         self._lane = lane
-        self._access = access
+        self.access = access
         self._log = request_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        metrics = self._access.parts.metrics
+        parts = self.access.parts
+        metrics = parts.metrics
         exchange = scope[SCOPE_KEY] = Exchange(scope, receive, send)
         exchange.request_id = _request_id(exchange.headers)
+        exchange.release = _live(parts.releases)
         metrics.request_started()
         try:
             await self._serve(exchange, scope)
@@ -107,6 +111,14 @@ async def _fail(exchange: Exchange, error: Exception, metrics: Metrics) -> None:
         body = encode_problem(error, exchange.request_id)
         headers: tuple[Header, ...] = ((b"content-type", MEDIA_TYPE), *headers_of(error))
         await exchange.answer(problem.status, body, *headers)
+
+
+def _live(releases: Releases) -> bytes:
+    """The name of the live release, empty without one."""
+    try:
+        return releases.live.name.encode()
+    except NotReady:
+        return b""
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> str:

@@ -38,14 +38,10 @@ def encode_answer(answer: Recommendation, trace: Trace, explain: bool) -> bytes:
     return orjson.dumps(document)
 
 
-def answer_headers(answer: Recommendation, trace: Trace) -> tuple[Header, ...]:
-    """Content type, live release, and the time of each stage."""
+def answer_headers(trace: Trace) -> tuple[Header, ...]:
+    """Content type, and the time of each stage."""
     timing = ", ".join(f"{stage.name};dur={_ms(stage.duration_s)}" for stage in trace.stages)
-    return (
-        JSON,
-        (b"x-release", answer.release.encode()),
-        (b"server-timing", timing.encode()),
-    )
+    return JSON, (b"server-timing", timing.encode())
 
 
 def _items(answer: Recommendation) -> list[dict[str, object]]:

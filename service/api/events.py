@@ -21,7 +21,7 @@ from service.domain.identity import user_key
 from service.errors import StoreUnavailable
 from service.ingest import IngestResult
 from service.monitoring.metrics import Metrics
-from service.wiring import Parts
+from service.wiring.parts import Parts
 
 PATH = "/v1/events"
 CODES = ("timestamp_ambiguous", "timestamp_invalid")

@@ -33,8 +33,8 @@ class Exchange:
     """Made by the edge for every request; routes read the body through it and answer with it."""
 
     __slots__ = (
-        *("facts", "headers", "is_started", "receive", "request_id", "route", "send"),
-        *("started_s", "status"),
+        *("facts", "headers", "is_started", "receive", "release", "request_id", "route"),
+        *("send", "started_s", "status"),
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,6 +42,7 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.request_id = ""
+        self.release = b""
         self.route: str | None = None
         self.status = 0
         self.facts: Mapping[str, object] | None = None
@@ -66,6 +67,13 @@ class Exchange:
                 return await self._read(limit_bytes)
         except TimeoutError:
             raise BodyTimeout(f"it must be complete within {BODY_TIMEOUT_S:g} s") from None
+
+    async def optional_body(self, limit_bytes: int) -> bytes:
+        """The body, or `{}` where none is sent; raises as `body` does."""
+        headers = self.headers
+        if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
+            return b"{}"
+        return await self.body(limit_bytes)
 
     async def _read(self, limit_bytes: int) -> bytes:
         body = b""
@@ -118,17 +126,24 @@ class Exchange:
                 "headers": [
                     *headers,
                     (b"content-length", str(len(body)).encode()),
-                    (b"x-request-id", self.request_id.encode()),
+                    *self._own_headers(),
                 ],
             }
         )
         await self.send({"type": "http.response.body", "body": body})
 
     async def pass_on(self, message: Message) -> None:
-        """Sends what somebody else answers, with our request id on it."""
+        """Sends what somebody else answers, with our headers on it."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.is_started = True
-            request_id = (b"x-request-id", self.request_id.encode())
-            message = {**message, "headers": [*message["headers"], request_id]}
+            message = {**message, "headers": [*message["headers"], *self._own_headers()]}
         await self.send(message)
+
+    def _own_headers(self) -> tuple[Header, ...]:
+        """What every answer carries, problems included: its id, and the release while one is live.
+
+        A list is of the release that it was made from; anything else of the live one.
+        """
+        request_id = (b"x-request-id", self.request_id.encode())
+        return (request_id, (b"x-release", self.release)) if self.release else (request_id,)

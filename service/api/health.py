@@ -1,5 +1,7 @@
 """Probes and the scrape: /livez, /readyz, their aliases, /metrics."""
 
+import asyncio
+
 import orjson
 from fastapi import APIRouter, Response
 
@@ -7,7 +9,8 @@ from service.api.answers import ProblemAnswer, ReadyAnswer
 from service.api.parts import Access
 from service.api.problems import MEDIA_TYPE, TYPE_PREFIX, headers_of, problem_of
 from service.errors import NotReady
-from service.monitoring.metrics import CONTENT_TYPE
+from service.monitoring.declarations import LAYOUT
+from service.monitoring.exposition import CONTENT_TYPE, render
 
 SERVICE_UNAVAILABLE = 503
 
@@ -22,17 +25,13 @@ def health_routes(access: Access) -> APIRouter:
 
     async def ready() -> Response:
         """A release is live. The state of Redis is told and never changes the status."""
-        redis = "up" if access.parts.redis.is_up else "down"
-        try:
-            release = access.parts.releases.live
-        except NotReady as error:
-            return _not_ready(error, redis)
-        answer = {"status": "ready", "release": release.name, "redis": redis}
-        return Response(orjson.dumps(answer), media_type="application/json")
+        return _ready(access)
 
     async def metrics() -> Response:
         """Everything that is counted, in Prometheus text format."""
-        return Response(access.parts.metrics.render(), headers={"content-type": CONTENT_TYPE})
+        contents = access.parts.metrics.contents()
+        text = await asyncio.to_thread(render, LAYOUT, contents)  # slow, and requests go on
+        return Response(text, headers={"content-type": CONTENT_TYPE})
 
     told: dict[int | str, dict[str, object]] = {
         200: {"model": ReadyAnswer},
@@ -48,6 +47,25 @@ def health_routes(access: Access) -> APIRouter:
         router.add_api_route(path, endpoint, include_in_schema=False)
     router.add_api_route("/metrics", metrics, summary="Prometheus scrape")
     return router
+
+
+def _ready(access: Access) -> Response:
+    redis = "up" if access.parts.redis.is_up else "down"
+    if access.is_leaving:
+        return _not_ready(NotReady("the service is being stopped"), redis)
+    try:
+        release = access.parts.releases.live
+    except NotReady as error:
+        return _not_ready(error, redis)
+    found = access.parts.watch.found
+    answer = {
+        "status": "ready",
+        "release": release.name,
+        "redis": redis,
+        "probed_at_s": found and found.at_s,
+        "mismatch": found and found.failure,
+    }
+    return Response(orjson.dumps(answer), media_type="application/json")
 
 
 def _not_ready(error: NotReady, redis: str) -> Response:

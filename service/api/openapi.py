@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from service.api import events, identities, items, people, recommend, similar
+from service.api import events, identities, items, people, recommend, releases, similar
 from service.api.answers import (
     EventsAnswer,
     ForgetAnswer,
@@ -21,6 +21,7 @@ from service.api.answers import (
 )
 from service.api.people_schemas import InterestsBody, LinkBody
 from service.api.problems import PROBLEMS
+from service.api.release_schemas import ActivateBody, ReleaseAnswer, ReleasesAnswer, ShadowAnswer
 from service.api.schemas import (
     EventsBody,
     ItemPatch,
@@ -41,6 +42,7 @@ BODY_ERRORS = (400, 408, 413, 414, 415, 422, 431, 503)
 QUERY_ERRORS = (414, 422, 431, 503)
 EVENTS_ERRORS = (*BODY_ERRORS[:6], 429, *BODY_ERRORS[6:])
 LINK_ERRORS = (400, 408, 409, *BODY_ERRORS[2:])
+ACTION_ERRORS = (400, 401, 403, 408, 409, *BODY_ERRORS[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Operation:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     errors: tuple[int, ...] = BODY_ERRORS
+    is_locked: bool = False
+    """Whether it needs a token; then its body may be left out."""
 
 
 OPERATIONS = (
@@ -89,6 +93,27 @@ OPERATIONS = (
     Operation(
         *(identities.PATH, "delete", "Take them apart again", "people", LinkAnswer, LinkBody)
     ),
+    Operation(
+        *(releases.PATH, "get", "Releases, their states and history", "releases", ReleasesAnswer),
+        errors=QUERY_ERRORS,
+    ),
+    Operation(
+        *(releases.documented(releases.SHADOW), "get", "What a staged release would have answered"),
+        *("releases", ShadowAnswer),
+        errors=(404, *QUERY_ERRORS),
+    ),
+    *(
+        Operation(
+            *(releases.documented(ending), "post", summary, "releases", ReleaseAnswer, body),
+            errors=ACTION_ERRORS,
+            is_locked=True,
+        )
+        for ending, summary, body in (
+            (releases.LOAD, "Verify a release and keep it ready", None),
+            (releases.ACTIVATE, "Make a release live", ActivateBody),
+            (releases.ROLLBACK, "Take this release out, for the previous one", None),
+        )
+    ),
 )
 
 
@@ -100,7 +125,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         )
         refs, schemas = _schemas()
         document["components"] = {
-            "schemas": {**document.get("components", {}).get("schemas", {}), **schemas}
+            "schemas": {**document.get("components", {}).get("schemas", {}), **schemas},
+            "securitySchemes": {"admin": {"type": "http", "scheme": "bearer"}},
         }
         for operation in OPERATIONS:
             entry = document["paths"].setdefault(operation.path, {})
@@ -137,9 +163,11 @@ def _described(
     if operation.body is not None:
         examples = schemas[operation.body.__name__].get("examples", [])
         described["requestBody"] = {
-            "required": True,
+            "required": not operation.is_locked,
             "content": _content(refs[operation.body], examples),
         }
+    if operation.is_locked:
+        described["security"] = [{"admin": []}]
     return described
 
 
@@ -151,12 +179,13 @@ def _content(ref: dict[str, Any], examples: list[Any] | None = None) -> dict[str
 
 
 def _problem(status: int, refs: Refs) -> dict[str, Any]:
-    titles = dict.fromkeys(p.title for p in PROBLEMS.values() if p.status == status)
+    problems = [problem for problem in PROBLEMS.values() if problem.status == status]
+    titles = dict.fromkeys(problem.title for problem in problems)
     described: dict[str, Any] = {
         "description": "; or: ".join(titles),
         "content": {"application/problem+json": {"schema": refs[ProblemAnswer]}},
     }
-    if status == 503:  # noqa: PLR2004
+    if any(problem.retry_after_s for problem in problems):
         described["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return described
 

@@ -1,16 +1,17 @@
 """How routes reach the opened parts of the service."""
 
 from service.errors import NotReady
-from service.wiring import Parts
+from service.wiring.parts import Parts
 
 
 class Access:
     """Holds the parts from start to stop; the routes are built before there are any."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "is_leaving")
 
     def __init__(self) -> None:
         self._parts: Parts | None = None
+        self.is_leaving = False
 
     @property
     def parts(self) -> Parts:
@@ -25,6 +26,11 @@ class Access:
 
     def open(self, parts: Parts) -> None:
         self._parts = parts
+
+    def leave(self) -> None:
+        """Answers go on, but nobody should send new callers here."""
+        self.is_leaving = True
+        self.parts.metrics.ready(False)
 
     def close(self) -> None:
         self._parts = None

@@ -5,11 +5,21 @@ from dataclasses import dataclass
 
 import orjson
 
-from service.errors import BadRequest, InvalidField, NotReady, ServiceError, StoreUnavailable
+from service.errors import (
+    BadRequest,
+    Busy,
+    InvalidField,
+    NotReady,
+    ReleaseRefused,
+    ServiceError,
+    StoreUnavailable,
+)
 
 MEDIA_TYPE = b"application/problem+json"
 ERRORS_SHOWN = 20
 CHARS_SHOWN = 200
+REFUSAL_CHARS_SHOWN = 2000
+"""A gate lists every figure that it objects to."""
 TYPE_PREFIX = "/problems/"
 
 
@@ -68,6 +78,20 @@ class RateLimited(BadRequest):
         super().__init__("more events of one person than are taken; nothing of this call is stored")
 
 
+class Unauthorized(BadRequest):
+    """The call needs a token, and none that is valid was sent."""
+
+
+class Forbidden(BadRequest):
+    """The service has no token, so the call is closed to everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "releases are changed with `sightline release` on the machine itself; to allow it over "
+            "HTTP set SIGHTLINE_SERVER__ADMIN_TOKEN or SIGHTLINE_SERVER__ADMIN_TOKEN_FILE"
+        )
+
+
 class HeadersTooLarge(BadRequest):
     """The headers are above the limit."""
 
@@ -104,10 +128,15 @@ INTERNAL = Problem(
 )
 PROBLEMS: dict[type[Exception], Problem] = {
     MalformedBody: Problem(400, "malformed-json", "The body is not valid JSON", "malformed"),
+    Unauthorized: Problem(401, "unauthorized", "A token is needed", "auth"),
+    Forbidden: Problem(403, "forbidden", "Closed on this service", "auth"),
     NotFound: Problem(404, "not-found", "Not found", "not_found"),
     MethodNotAllowed: Problem(405, "method-not-allowed", "Method not allowed", "method"),
     BodyTimeout: Problem(408, "body-timeout", "The body did not arrive in time", "timeout"),
     LinkConflict: Problem(409, "link-conflict", "Linked to another account", "conflict"),
+    Busy: Problem(
+        *(409, "busy", "Another release is being loaded or activated", "busy"), retry_after_s=5
+    ),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", "body_size"),
     UriTooLong: Problem(414, "uri-too-long", "Path and query are too long", "uri_size"),
     UnsupportedMediaType: Problem(
@@ -116,6 +145,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     InvalidField: Problem(422, "invalid-field", "A field is not valid", "field"),
     InvalidFields: Problem(422, "invalid-field", "A field is not valid", "field"),
     BadRequest: Problem(422, "invalid-request", "The request cannot be answered", "field"),
+    ReleaseRefused: Problem(422, "release-refused", "The release may not go live", "refused"),
     RateLimited: Problem(
         429, "rate-limited", "Too many events of one person", "rate", retry_after_s=1
     ),
@@ -155,6 +185,8 @@ def encode_problem(error: Exception, request_id: str) -> bytes:
         "instance": f"/requests/{request_id}",
         "request_id": request_id,
     }
+    if isinstance(error, ReleaseRefused):
+        document |= {"reason": error.reason, "detail": _shown(str(error), REFUSAL_CHARS_SHOWN)}
     errors = _fields(error)
     if errors:
         document["errors"] = [
@@ -168,6 +200,8 @@ def headers_of(error: Exception) -> tuple[tuple[bytes, bytes], ...]:
     retry_after_s = problem_of(error).retry_after_s
     if retry_after_s is not None:
         return ((b"retry-after", str(retry_after_s).encode()),)
+    if isinstance(error, Unauthorized):
+        return ((b"www-authenticate", b"Bearer"),)
     if isinstance(error, MethodNotAllowed):
         return ((b"allow", error.allowed.encode()),)
     if isinstance(error, BodyTooLarge | BodyTimeout):
@@ -181,6 +215,6 @@ def _fields(error: Exception) -> tuple[tuple[str, str], ...]:
     return ((error.field, error.detail),) if isinstance(error, InvalidField) else ()
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, chars: int = CHARS_SHOWN) -> str:
     """Cut, and without lone surrogates, which no encoder takes."""
-    return text[:CHARS_SHOWN].encode("utf-8", "replace").decode()
+    return text[:chars].encode("utf-8", "replace").decode()

@@ -8,7 +8,7 @@ from service.api.parts import Access
 from service.api.schemas import RecommendBody, RecommendQuery
 from service.domain.requests import Request
 from service.domain.traces import Trace
-from service.wiring import Parts
+from service.wiring.parts import Parts
 
 PATH = "/v1/recommend"
 PATH_OF_USER = "/v1/recommend/{user_id}"
@@ -57,3 +57,4 @@ async def _answer(exchange: Exchange, parts: Parts, request: Request, trace: Tra
     answer = await parts.pipeline.recommend(request, trace)
     await send_list(exchange, trace, answer, request.explain)
     parts.metrics.recommended(request, trace, answer, release)
+    parts.shadow.offer(request, answer, trace)

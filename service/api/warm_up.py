@@ -5,7 +5,7 @@ from service.api.encode import answer_headers, encode_answer
 from service.api.parse import parse_body, validate
 from service.api.schemas import EventBody, RecommendBody, RecommendQuery, SimilarBody
 from service.domain.traces import Trace
-from service.wiring import Parts
+from service.wiring.parts import Parts
 
 ROUNDS = 20
 TIMEOUT_MS = 1000.0
@@ -27,7 +27,7 @@ async def warm_up(parts: Parts) -> None:
         request = recommend_request(body, limits, TIMEOUT_MS, now_s)
         answer = await parts.pipeline.recommend(request, trace)
         encode_answer(answer, trace, explain=True)
-        answer_headers(answer, trace)
+        answer_headers(trace)
     validate(EventBody, {"event_id": "x", "event_type": "view", "user_id": "x", "item_id": "x"})
     query_request(validate(RecommendQuery, {"user_id": "x"}), limits, TIMEOUT_MS)
     similar = validate(SimilarBody, {"item_id": item_id})

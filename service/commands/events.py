@@ -8,7 +8,7 @@ from pathlib import Path
 from service.backfill.importing import import_events
 from service.backfill.rows import open_events
 from service.settings.tree import Settings, load_settings
-from service.wiring import open_ingest
+from service.wiring.backfill import open_ingest
 
 DAY_S = 86_400
 ABOUT = """Send a file of events to the session store: CSV with the columns user_id (or

@@ -19,11 +19,14 @@ from pydantic_settings import (
 from service.errors import SetupInvalid
 from service.settings.base import Slice
 from service.settings.pipeline import PipelineSettings
+from service.settings.processes import Processes
 from service.settings.serving import Limits, Releases, Server
 from service.settings.stores import Redis, Sessions
 
 PREFIX = "SIGHTLINE_"
 DELIMITER = "__"
+SECRET_KEYS = ("url", "admin_token")
+"""Their values are never shown; a URL may carry a password."""
 PLATFORM_NAMES = {"PORT": ("server", "port"), "REDIS_URL": ("redis", "url")}
 """Names that hosting platforms set; used where the SIGHTLINE_ name is not."""
 
@@ -51,6 +54,7 @@ class Settings(BaseSettings):
     )
 
     server: Server = Server()
+    processes: Processes = Processes()
     releases: Releases = Releases()
     redis: Redis = Redis()
     sessions: Sessions = Sessions()
@@ -118,6 +122,6 @@ def _sentence(problem: ErrorDetails) -> tuple[str, str]:
     where = [str(step) for step in problem["loc"]]
     name = (PREFIX + DELIMITER.join(where)).upper()
     text = re.sub("^Value error, ", "", problem["msg"])
-    is_value = len(where) > 1 and where[-1] != "url"  # a URL may carry a password
+    is_value = len(where) > 1 and where[-1] not in SECRET_KEYS
     given = f" (it is {str(problem['input'])[:80]!r})" if is_value else ""
     return name, f"{name}: {text[:1].lower()}{text[1:]}{given}"

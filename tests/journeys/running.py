@@ -85,7 +85,12 @@ def sources(answer: Mapping[str, object]) -> set[str]:
 
 @contextmanager
 def running(
-    store: Path, folder: Path, redis_url: str | None = None, **environment: str
+    store: Path,
+    folder: Path,
+    redis_url: str | None = None,
+    *,
+    is_awaited: bool = True,
+    **environment: str,
 ) -> Iterator[Running]:
     """Starts `python -m service serve` and waits until it is ready; stops it at the end.
 
@@ -93,6 +98,7 @@ def running(
         store: the release store.
         folder: working folder of the process; the embedded Redis lives in its `var`.
         redis_url: None starts the embedded Redis.
+        is_awaited: False does not wait until it is ready.
         environment: further settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +119,8 @@ def running(
         )
     service = Running(process, f"http://127.0.0.1:{port}", log)
     try:
-        until(lambda: _is_ready(service), READY_WITHIN_S, "service ready")
+        if is_awaited:
+            until(lambda: _is_ready(service), READY_WITHIN_S, "service ready")
         yield service
     finally:
         service.http.close()

@@ -1,5 +1,6 @@
 """What a visitor sees while something is broken: still a list, and an honest one."""
 
+import os
 import subprocess
 import sys
 import time
@@ -114,6 +115,7 @@ def test_a_bad_release_is_refused_in_a_sentence(broken, says, tmp_path: Path) ->
     broken(make_release(tmp_path / "store"))
     refused = subprocess.run(
         [sys.executable, "-m", "service", "serve", "--store", str(tmp_path / "store"), "--port=0"],
+        env={**os.environ, "SIGHTLINE_REDIS__VAR_DIR": str(tmp_path / "var")},
         capture_output=True,
         text=True,
         timeout=60,

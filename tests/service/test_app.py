@@ -40,7 +40,7 @@ async def lifespan(app: Edge) -> AsyncIterator[None]:
 async def test_it_opens_its_parts_answers_and_closes_them(tmp_path: Path) -> None:
     make_release(tmp_path / "store")
     settings = Settings(
-        releases=Releases(store=tmp_path / "store"), redis=Redis(var_dir=tmp_path / "var")
+        releases=Releases(store=str(tmp_path / "store")), redis=Redis(var_dir=tmp_path / "var")
     )
     app = create_app(settings)
     transport = httpx.ASGITransport(cast(Any, app))
@@ -55,7 +55,7 @@ async def test_it_opens_its_parts_answers_and_closes_them(tmp_path: Path) -> Non
 
 
 async def test_a_store_that_is_not_there_fails_the_start(tmp_path: Path) -> None:
-    app = create_app(Settings(releases=Releases(store=tmp_path / "none")))
+    app = create_app(Settings(releases=Releases(store=str(tmp_path / "none"))))
     with pytest.raises(SetupInvalid):
         async with lifespan(app):
             pass

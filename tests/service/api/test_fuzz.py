@@ -77,6 +77,20 @@ def test_no_path_or_query_breaks_a_route(user: bytes, query: bytes) -> None:
     check(ask("GET", url + "?k=" + "".join(f"%{byte:02x}" for byte in query)), url)
 
 
+@given(
+    st.binary(max_size=80),
+    st.sampled_from([":load", ":activate", ":rollback", "/shadow", ""]),
+    st.binary(max_size=80),
+)
+@FUZZ
+def test_no_name_of_a_release_breaks_a_route(name: bytes, ending: str, token: bytes) -> None:
+    url = "/v1/releases/" + "".join(f"%{byte:02x}" for byte in name) + ending
+    method = "GET" if ending == "/shadow" else "POST"
+    response = ask(method, url, headers={"authorization": b"Bearer " + token})
+    assert response.status_code in (403, 404, 422), response.text
+    ProblemAnswer.model_validate_json(response.content)
+
+
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40))
 @FUZZ
 def test_no_header_breaks_a_route(value: str) -> None:
@@ -89,7 +103,8 @@ def test_no_header_breaks_a_route(value: str) -> None:
 async def test_no_method_breaks_a_route() -> None:
     paths = ("/v1/recommend", "/v1/recommend/x", "/v1/events", "/v1/items/x", "/livez", "/metrics")
     async with WORLD.client() as client:
-        for path in (*paths, "/v1/releases", "/nothing", "//", "/..", "/v1/items/"):
+        closed = ("/v1/releases", "/v1/releases/x:load", "/v1/releases/x/shadow")
+        for path in (*paths, *closed, "/nothing", "//", "/..", "/v1/items/"):
             for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
                 response = await client.request(method, path)
-                assert response.status_code in (200, 404, 405, 415, 422), (method, path)
+                assert response.status_code in (200, 403, 404, 405, 415, 422), (method, path)

@@ -17,7 +17,13 @@ async def test_ready_while_a_release_is_live(client: httpx.AsyncClient) -> None:
     for path in ("/readyz", "/v2/health/ready"):
         response = await client.get(path)
         assert response.status_code == 200
-        assert response.json() == {"status": "ready", "release": "tiny", "redis": "up"}
+        assert response.json() == {
+            "status": "ready",
+            "release": "tiny",
+            "redis": "up",
+            "probed_at_s": None,
+            "mismatch": None,
+        }
 
 
 async def test_redis_down_is_told_and_changes_nothing(
@@ -51,19 +57,3 @@ async def test_the_scrape_is_prometheus_text(client: httpx.AsyncClient) -> None:
     response = await client.get("/metrics")
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "# TYPE retrieval_stage_duration_seconds histogram" in response.text
-
-
-async def test_releases_are_listed(client: httpx.AsyncClient) -> None:
-    answer = (await client.get("/v1/releases")).json()
-    assert answer["live"] == "tiny"
-    assert answer["releases"] == [
-        {
-            "name": "tiny",
-            "state": "live",
-            "reason": None,
-            "embedding_version": "tiny-1",
-            "items": 30,
-            "trained_through": None,
-            "as_of": None,
-        }
-    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -202,10 +203,11 @@ async def test_limits_can_be_lowered() -> None:
 async def test_a_defect_is_500_without_a_trace_and_is_counted(
     world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world.metrics, "render", lambda: 1 / 0)
-    monkeypatch.setattr(world.releases, "release", object())
-    check_problem(await client.post("/v1/recommend", json={}), 500, "internal")
-    check_problem(await client.get("/metrics"), 500, "internal")
+    with monkeypatch.context() as broken:
+        broken.setattr(world.metrics, "render", lambda: 1 / 0)
+        broken.setattr(world.releases, "release", SimpleNamespace(name="tiny"))
+        check_problem(await client.post("/v1/recommend", json={}), 500, "internal")
+        check_problem(await client.get("/metrics"), 500, "internal")
     assert world.sample("retrieval_unhandled_errors_total") == 2
     assert world.sample("retrieval_http_requests_in_progress") == 0
 

@@ -6,9 +6,16 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.answers import EventsAnswer, ItemAnswer, ListAnswer, ProblemAnswer, ReleasesAnswer
+from service.api.answers import EventsAnswer, ItemAnswer, ListAnswer, ProblemAnswer
 from service.api.people_schemas import InterestsBody, LinkBody
 from service.api.problems import PROBLEMS
+from service.api.release_schemas import (
+    ActivateBody,
+    HistoryAnswer,
+    ReleaseAnswer,
+    ReleasesAnswer,
+    ShadowAnswer,
+)
 from service.api.schemas import EventBody, RecommendBody
 from service.settings.serving import Server
 from service.settings.tree import Settings
@@ -25,6 +32,10 @@ CALLS = {
     "/v1/users/{user_id}/interests": {"put"},
     "/v1/identities/link": {"post", "delete"},
     "/v1/releases": {"get"},
+    "/v1/releases/{name}:load": {"post"},
+    "/v1/releases/{name}:activate": {"post"},
+    "/v1/releases/{name}:rollback": {"post"},
+    "/v1/releases/{name}/shadow": {"get"},
     "/livez": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
@@ -66,6 +77,17 @@ async def test_every_plain_call_documents_its_problems(document: dict[str, Any])
         responses = document["paths"][path][method]["responses"]
         assert {"200", "400", "413", "415", "422", "503"} <= set(responses)
         assert "application/problem+json" in responses["422"]["content"]
+
+
+async def test_calls_that_need_a_token_say_so(document: dict[str, Any]) -> None:
+    locked = {
+        path
+        for path, entry in document["paths"].items()
+        for operation in entry.values()
+        if operation.get("security") == [{"admin": []}]
+    }
+    assert locked == {path for path in CALLS if path.startswith("/v1/releases/{name}:")}
+    assert document["components"]["securitySchemes"]["admin"]["scheme"] == "bearer"
 
 
 async def test_the_documented_examples_are_answered(
@@ -114,6 +136,8 @@ def test_the_api_page_lists_every_problem_and_every_field() -> None:
     page = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
     for problem in PROBLEMS.values():
         assert f"| {problem.status} | `/problems/{problem.name}` |" in page
-    for model in (RecommendBody, EventBody, ListAnswer, InterestsBody, LinkBody):
+    lists = (RecommendBody, EventBody, ListAnswer, InterestsBody, LinkBody)
+    releases = (ActivateBody, HistoryAnswer, ReleaseAnswer, ReleasesAnswer, ShadowAnswer)
+    for model in (*lists, *releases):
         for name in model.model_fields:
             assert f"`{name}`" in page, name

@@ -1,6 +1,5 @@
 """A whole service in memory: real routes, pipeline and ingest over a tiny release."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,12 +11,15 @@ from service.ingest import Ingest
 from service.monitoring.metrics import Metrics
 from service.people import People
 from service.ports.serving import Release
-from service.releases.manager import ReleaseState, ReleaseStatus
+from service.releases.watch import Watch
 from service.settings.tree import Settings
+from service.shadow.sampler import Sampler
 from service.stores.breaker import Breaker
-from service.wiring import Parts, make_pipeline
+from service.wiring.parts import Parts
+from service.wiring.read_path import make_pipeline
 from tests.factories import NOW_S, make_catalogue, make_release
-from tests.fakes import FakeIdentities, FakeSessions, FakeStock
+from tests.fakes import FakeAdmin, FakeIdentities, FakeSessions, FakeStock
+from tests.scrapes import sample
 
 
 class Held:
@@ -31,10 +33,6 @@ class Held:
         if self.release is None:
             raise NotReady("none")
         return self.release
-
-    @property
-    def states(self) -> Mapping[str, ReleaseStatus]:
-        return {"tiny": ReleaseStatus("tiny", ReleaseState.LIVE)}
 
 
 @dataclass
@@ -55,6 +53,7 @@ class World:
     release: Release | None = field(default_factory=lambda: make_release(make_catalogue(30)))
     settings: Settings = field(default_factory=Settings)
     now_s: float = NOW_S
+    admin: FakeAdmin = field(default_factory=lambda: FakeAdmin({"tiny": ""}, "tiny"))
 
     def __post_init__(self) -> None:
         self.releases = Held(self.release)
@@ -72,6 +71,9 @@ class World:
             people=People(FakeIdentities(self.sessions)),
             metrics=self.metrics,
             clock=self.clock,
+            admin=self.admin,
+            shadow=Sampler(None, 0.0, "tiny", self.metrics.operator.shadow),
+            watch=Watch(self.releases, self.metrics.operator, 300.0),
         )
         self.app = create_app(self.settings, self.parts)
 
@@ -84,4 +86,4 @@ class World:
 
     def sample(self, name: str, **labels: str) -> float:
         """The value of a metric, 0 when it was never recorded."""
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+        return sample(self.metrics.render(), name, **labels) or 0.0

@@ -1,0 +1,86 @@
+"""Brings a release from its name to processes that are ready to answer."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from service.monitoring.processes import SupervisorMetrics
+from service.processes.family import Family
+from service.processes.memory import check_memory
+from service.processes.nursery import Nursery
+from service.processes.priority import cores
+from service.releases.store import ReleaseStore
+from service.settings.processes import Processes
+
+
+class Stager:
+    """Fetches, checks, loads and staffs; whatever fails is undone, and nobody else notices."""
+
+    def __init__(
+        self,
+        settings: Processes,
+        nursery: Nursery,
+        store: ReleaseStore,
+        metrics: SupervisorMetrics,
+    ) -> None:
+        self._settings = settings
+        self._nursery = nursery
+        self._store = store
+        self._metrics = metrics
+        self.n_workers = cores() if settings.workers is None else settings.workers
+
+    async def ready(self, name: str, is_beside: bool) -> Family:
+        """A family whose workers are warm and wait for connections.
+
+        Args:
+            name: of the release.
+            is_beside: whether another release answers meanwhile, which goes first.
+
+        Raises:
+            ReleaseRefused: it is not there, does not fit, is wrong, or kills its host.
+        """
+        with self.phase("fetch"):
+            folder = await asyncio.to_thread(self._store.fetch, name)
+            if is_beside:
+                await asyncio.to_thread(self._check_memory, name, self._nursery.pids)
+        family = self._nursery.start(name, is_beside)
+        try:
+            await self._load(family, folder)
+            family.hurry()  # workers that are kept waiting would take Redis for slow
+            await self.staff(family)
+        except BaseException:
+            family.kill()
+            await family.gone()
+            raise
+        return family
+
+    async def staff(self, family: Family) -> None:
+        """Gives a loaded family its workers.
+
+        Raises:
+            ReleaseRefused: they do not start.
+        """
+        with self.phase("warm"):
+            await family.staff(self.n_workers, self._settings.load_timeout_s)
+
+    async def _load(self, family: Family, folder: Path) -> None:
+        hurry = asyncio.get_running_loop().call_later(self._settings.idle_load_s, family.hurry)
+        try:
+            with self.phase("load"):
+                await self._nursery.load(family, folder, self._settings.load_timeout_s)
+        finally:
+            hurry.cancel()
+
+    def _check_memory(self, name: str, processes: list[int]) -> None:
+        n_bytes = sum(facts.bytes for facts in self._store.manifest(name).files.values())
+        check_memory(n_bytes, [os.getpid(), *processes], self._settings.memory_mb)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measures a phase of a switch that is not refused meanwhile."""
+        began_s = time.monotonic()
+        yield
+        self._metrics.phase(name, time.monotonic() - began_s)

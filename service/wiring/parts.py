@@ -1,0 +1,187 @@
+"""The composition root: builds every part from the settings, opens and closes them in order."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.errors import ReleaseRefused, StoreUnavailable
+from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
+from service.monitoring.metrics import Metrics
+from service.monitoring.processes import FOLDER
+from service.monitoring.pulse import feel_pulse
+from service.people import People
+from service.pipeline import Pipeline
+from service.ports.admin import ReleaseAdmin
+from service.ports.serving import Clock, Release, Releases
+from service.ports.stores import SessionStore, StockStore
+from service.releases.manager import SingleRelease
+from service.releases.store import open_store
+from service.releases.watch import Watch
+from service.settings.stores import Sessions
+from service.settings.tree import Settings
+from service.shadow.sampler import Sampler
+from service.stores.cache import CachedSessions
+from service.stores.client import RedisClient
+from service.stores.cluster import RedisCluster, open_client
+from service.stores.identities import RedisIdentities
+from service.stores.redis import RedisSessions
+from service.stores.stock import RedisStock
+from service.wiring.read_path import make_pipeline
+from service.wiring.redis import keep_of, options_of, redis_url
+
+START_PAUSE_S = 0.02
+START_PATIENCE_S = 3.0
+"""A worker waits so long for a Redis that does not answer; others answer meanwhile."""
+STOCK_POLL_S = 0.5
+"""How often stock changes of other processes are looked for; they have to bite within a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The place of a worker among the processes of a service.
+
+    Attributes:
+        live: the release that its host has loaded; a worker never has another.
+        admin: the supervisor.
+        run: the folder where the processes meet.
+    """
+
+    live: Release
+    admin: ReleaseAdmin
+    run: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the HTTP edge works with."""
+
+    settings: Settings
+    releases: Releases
+    redis: RedisClient | RedisCluster
+    pipeline: Pipeline
+    ingest: Ingest
+    people: People
+    metrics: Metrics
+    clock: Clock
+    admin: ReleaseAdmin
+    shadow: Sampler
+    watch: Watch
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, seat: Seat | None = None) -> AsyncIterator[Parts]:
+    """Opens the release first (what is wrong with it is said before anything is started).
+
+    Args:
+        settings: all of them.
+        seat: None for a service that is one process and loads its release itself.
+
+    Raises:
+        SetupInvalid: no store, no CURRENT, or no embedded Redis.
+        ReleaseRefused: the release may not go live.
+    """
+    metrics, clock = Metrics(None if seat is None else seat.run / FOLDER), time.time
+    releases, admin = _releases(settings, seat, metrics)
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(redis_url(settings.redis))
+        redis = open_client(options_of(settings.redis, url), metrics)
+        await stack.enter_async_context(redis)
+        stored = RedisSessions(redis, keep_of(settings.sessions), clock)
+        sessions = _cached(stored, settings.sessions.cache_ms / 1000)
+        stock = RedisStock(redis)
+        ingest = Ingest(
+            *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
+            patience=make_patience(settings, metrics),
+        )
+        await _apply_stock(stock, releases, START_PATIENCE_S if seat else 0.0)
+        pipeline = make_pipeline(settings, releases, sessions, clock)
+        changed = _forgetting(sessions, pipeline)
+        people = People(_identities(redis, stored, settings, changed))
+        shadow = _sampler(settings, seat, releases.live, metrics)
+        watch = Watch(releases, metrics.operator, settings.releases.probe_every_s)
+        follower, pulse = follow_stock(stock, releases, STOCK_POLL_S), feel_pulse(metrics.process)
+        for life in (follower, pulse, shadow.run(), watch.run()):
+            stack.push_async_callback(_end, asyncio.create_task(life))
+        yield Parts(
+            *(settings, releases, redis, pipeline, ingest, people, metrics, clock),
+            admin=admin,
+            shadow=shadow,
+            watch=watch,
+        )
+
+
+def _sampler(settings: Settings, seat: Seat | None, live: Release, metrics: Metrics) -> Sampler:
+    run = seat.run if seat else None
+    return Sampler(run, settings.releases.shadow_share, live.name, metrics.operator.shadow)
+
+
+async def _apply_stock(stock: StockStore, releases: Releases, patience_s: float) -> None:
+    """What is sold out is known before the first answer, unless Redis is down for longer."""
+    until_s = time.monotonic() + patience_s
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            apply_stock(releases, await stock.read_stock())
+            return
+        if time.monotonic() >= until_s:
+            return
+        await asyncio.sleep(START_PAUSE_S)
+
+
+def _releases(
+    settings: Settings, seat: Seat | None, metrics: Metrics
+) -> tuple[Releases, ReleaseAdmin]:
+    if seat is not None:
+        return seat, seat.admin
+    alone = SingleRelease(open_store(settings.releases.store, settings.redis.var_dir / "releases"))
+    try:
+        metrics.release_live(alone.start(settings.releases.name))
+        metrics.swaps.swapped("ok")
+    except ReleaseRefused as error:
+        metrics.release_refused(error.reason)
+        raise
+    return alone, alone
+
+
+def make_patience(settings: Settings, metrics: Metrics) -> Patience:
+    """How events wait for Redis."""
+    wait_s = settings.redis.write_wait_ms / 1000
+    return Patience(wait_s, settings.limits.events_waiting, metrics.events_waiting)
+
+
+def _identities(
+    redis: RedisClient | RedisCluster,
+    sessions: RedisSessions,
+    settings: Settings,
+    changed: Callable[[Sequence[str]], None],
+) -> RedisIdentities:
+    its = settings.sessions
+    return RedisIdentities(redis, sessions, its.ids_kept, its.ttl_s, changed)
+
+
+def _forgetting(sessions: SessionStore, pipeline: Pipeline) -> Callable[[Sequence[str]], None]:
+    """Makes everything in this process forget people."""
+
+    def forget(users: Sequence[str]) -> None:
+        pipeline.identify.forget(users)
+        if isinstance(sessions, CachedSessions):
+            sessions.drop(users)
+
+    return forget
+
+
+def _cached(stored: SessionStore, cache_s: float) -> SessionStore:
+    return CachedSessions(stored, cache_s) if cache_s else stored
+
+
+def _event_rules(settings: Sessions) -> EventRules:
+    return EventRules(settings.late_after_s, settings.future_after_s)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,40 @@
+"""The read path of a release that only looks on."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from service.ports.serving import Releases
+from service.settings.tree import Settings
+from service.shadow.replay import listening
+from service.stores.cluster import open_client
+from service.stores.redis import RedisSessions
+from service.wiring.read_path import make_pipeline
+from service.wiring.redis import keep_of, options_of, redis_url
+
+SHADOW_REDIS = {
+    "pool_size": 2,
+    **dict.fromkeys(("connect_timeout_ms", "socket_timeout_ms", "read_timeout_ms"), 1000.0),
+}
+"""Replays wait for Redis: nobody waits for them, and they come when others have the processor."""
+
+
+@asynccontextmanager
+async def open_shadow(settings: Settings, releases: Releases, run: Path) -> AsyncIterator[None]:
+    """Lets a staged release answer samples of live requests, where that is wanted.
+
+    It has a read path of its own, which reads sessions from Redis and counts nowhere.
+    """
+    if not settings.releases.shadow_share:
+        yield
+        return
+    clock = time.time
+    its = settings.redis.model_copy(update=SHADOW_REDIS)
+    with redis_url(its, shared=True) as url:
+        async with open_client(options_of(its, url)) as redis:
+            sessions = RedisSessions(redis, keep_of(settings.sessions), clock)
+            patient = settings.model_copy(update={"redis": its})
+            pipeline = make_pipeline(patient, releases, sessions, clock)
+            async with listening(run, releases.live.name, pipeline):
+                yield
