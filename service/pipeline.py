@@ -70,7 +70,7 @@ class Pipeline:
         with trace.stage("fill"):  # too few left: content, trending, popular; same rules
             found = self.fill(found, query, release, trace)
         with trace.stage("explore", forgive="explore"):  # places for items we know little about
-            found = self.explore(found, query, release)
+            found = self.explore(found, query, release, trace)
         with trace.stage("diversify", forgive="diversify"):  # no category or seller fills the list
             found = self.diversify(found, query, release)
         with trace.stage("truncate"):  # the first k, as the answer

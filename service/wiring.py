@@ -11,6 +11,8 @@ from service.errors import NotReady, ReleaseRefused, StoreUnavailable
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
+from service.impressions.files import RotatedFiles
+from service.impressions.log import ImpressionLog
 from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
 from service.monitoring.metrics import Metrics
 from service.people import People
@@ -63,6 +65,7 @@ class Parts:
     people: People
     metrics: Metrics
     clock: Clock
+    impressions: ImpressionLog
 
 
 @asynccontextmanager
@@ -93,7 +96,11 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         pipeline = make_pipeline(settings, releases, sessions, clock)
         changed = _forgetting(sessions, pipeline)
         people = People(_identities(redis, stored, settings, changed))
-        yield Parts(settings, releases, redis, pipeline, ingest, people, metrics, clock)
+        impressions = make_impressions(settings, metrics)
+        stack.push_async_callback(_end, asyncio.create_task(impressions.run()))
+        yield Parts(
+            *(settings, releases, redis, pipeline, ingest, people, metrics, clock), impressions
+        )
 
 
 @asynccontextmanager
@@ -143,8 +150,16 @@ def make_pipeline(
         filter=rules,
         fill=Fill((Content(), Trending(), popular), rules),
         explore=Explore(its.explore_share),
-        diversify=Diversify(its.category_share, its.seller_top10, its.again_share),
+        diversify=Diversify(its.category_share, its.seller_top10, its.again_share, its.spread),
     )
+
+
+def make_impressions(settings: Settings, metrics: Metrics) -> ImpressionLog:
+    """The impression log of this process."""
+    its = settings.impressions
+    folder = its.folder or settings.redis.var_dir / "impressions"
+    files = RotatedFiles(folder, its.file_bytes, its.total_bytes)
+    return ImpressionLog(files, its.share, metrics.lines_dropped)
 
 
 def _rules(its: PipelineSettings) -> tuple[Rule, ...]:

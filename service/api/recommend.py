@@ -57,3 +57,4 @@ async def _answer(exchange: Exchange, parts: Parts, request: Request, trace: Tra
     answer = await parts.pipeline.recommend(request, trace)
     await send_list(exchange, trace, answer, request.explain)
     parts.metrics.recommended(request, trace, answer, release)
+    parts.impressions.shown(request, trace, answer, release, parts.clock())

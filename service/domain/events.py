@@ -15,6 +15,8 @@ class Event:
         item_id: external id.
         at_s: when it happened, epoch seconds.
         value: units bought, a rating, …; NaN when unknown.
+        recommendation_id: the list in which the item was shown, if any.
+        rank: its place there, from 1; 0 when unknown.
     """
 
     event_id: str
@@ -23,6 +25,8 @@ class Event:
     item_id: str
     at_s: float
     value: float = float("nan")
+    recommendation_id: str = ""
+    rank: int = 0
 
 
 class EventOutcome(StrEnum):

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 
 from service.app import create_app
 from service.errors import NotReady
+from service.impressions.files import RotatedFiles
+from service.impressions.log import ImpressionLog
 from service.ingest import Ingest
 from service.monitoring.metrics import Metrics
 from service.people import People
@@ -62,6 +65,8 @@ class World:
         self.stock = FakeStock()
         self.metrics = Metrics()
         self.breaker = Breaker(5, 1.0, 30.0, self.metrics.breaker)
+        files = RotatedFiles(Path("never-written"), 2**20, 2**20)
+        self.impressions = ImpressionLog(files, 1.0, self.metrics.lines_dropped)
         self.pipeline = make_pipeline(self.settings, self.releases, self.sessions, self.clock)
         self.parts = Parts(
             settings=self.settings,
@@ -72,6 +77,7 @@ class World:
             people=People(FakeIdentities(self.sessions)),
             metrics=self.metrics,
             clock=self.clock,
+            impressions=self.impressions,
         )
         self.app = create_app(self.settings, self.parts)
 
