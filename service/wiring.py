@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -28,6 +28,7 @@ from service.rules.purchased import NotPurchased
 from service.rules.seen import NotSeen
 from service.rules.stock import InStock
 from service.settings.pipeline import PipelineSettings
+from service.settings.scenarios import DEFAULT, load_scenarios
 from service.settings.stores import Redis, Sessions
 from service.settings.tree import Settings
 from service.stages.diversify import Diversify
@@ -54,18 +55,31 @@ STOCK_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Scenario:
+    """A place on the site: its settings, and the read path made from them."""
+
+    settings: PipelineSettings
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What the HTTP edge works with."""
 
     settings: Settings
     releases: ReleaseManager
     redis: RedisClient | RedisCluster
-    pipeline: Pipeline
+    scenarios: Mapping[str, Scenario]
     ingest: Ingest
     people: People
     metrics: Metrics
     clock: Clock
     impressions: ImpressionLog
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The read path of whoever names no scenario."""
+        return self.scenarios[DEFAULT].pipeline
 
 
 @asynccontextmanager
@@ -93,13 +107,14 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             apply_stock(releases, await stock.read_stock())
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
-        pipeline = make_pipeline(settings, releases, sessions, clock)
-        changed = _forgetting(sessions, pipeline)
+        identify = Identify(settings.sessions.links_remembered)
+        scenarios = make_scenarios(settings, releases, sessions, clock, identify)
+        changed = _forgetting(sessions, identify)
         people = People(_identities(redis, stored, settings, changed))
         impressions = make_impressions(settings, metrics)
         stack.push_async_callback(_end, asyncio.create_task(impressions.run()))
         yield Parts(
-            *(settings, releases, redis, pipeline, ingest, people, metrics, clock), impressions
+            *(settings, releases, redis, scenarios, ingest, people, metrics, clock), impressions
         )
 
 
@@ -132,19 +147,37 @@ class NoRelease:
         raise NotReady("no release is loaded")
 
 
+def make_scenarios(
+    settings: Settings,
+    releases: Releases,
+    sessions: SessionStore,
+    clock: Clock,
+    identify: Identify,
+) -> dict[str, Scenario]:
+    """A read path for each scenario, and the default one; who is who they know together.
+
+    Raises:
+        SetupInvalid: the file of scenarios is wrong.
+    """
+    lookup = Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify)
+    all_settings = {DEFAULT: settings.pipeline, **load_scenarios(settings.pipeline)}
+    gap_s = settings.sessions.gap_s
+    return {
+        name: Scenario(its, make_pipeline(its, gap_s, releases, clock, lookup))
+        for name, its in all_settings.items()
+    }
+
+
 def make_pipeline(
-    settings: Settings, releases: Releases, sessions: SessionStore, clock: Clock
+    its: PipelineSettings, gap_s: float, releases: Releases, clock: Clock, lookup: Lookup
 ) -> Pipeline:
     """The read path with the stages, rules and rungs of these settings."""
-    its = settings.pipeline
     rules, popular = Filter(_rules(its)), Popular()
-    identify = Identify(settings.sessions.links_remembered)
-    gap_s = settings.sessions.gap_s
     return Pipeline(
         releases=releases,
         clock=clock,
-        identify=identify,
-        lookup=Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify),
+        identify=lookup.identify,
+        lookup=lookup,
         segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
         retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
         filter=rules,
@@ -235,11 +268,11 @@ def _identities(
     return RedisIdentities(redis, sessions, its.ids_kept, its.ttl_s, changed)
 
 
-def _forgetting(sessions: SessionStore, pipeline: Pipeline) -> Callable[[Sequence[str]], None]:
+def _forgetting(sessions: SessionStore, identify: Identify) -> Callable[[Sequence[str]], None]:
     """Makes everything in this process forget people."""
 
     def forget(users: Sequence[str]) -> None:
-        pipeline.identify.forget(users)
+        identify.forget(users)
         if isinstance(sessions, CachedSessions):
             sessions.drop(users)
 

@@ -3,7 +3,10 @@
 from service.api.encode import answer_headers, encode_answer
 from service.api.exchange import Exchange
 from service.domain.recommendations import Recommendation
+from service.domain.requests import Request
 from service.domain.traces import Trace
+from service.ports.serving import Release
+from service.wiring import Parts
 
 OK = 200
 
@@ -27,3 +30,11 @@ async def send_list(
         "count": len(answer.item_ids),
         "degraded": trace.degraded,
     }
+
+
+def counted(
+    parts: Parts, request: Request, trace: Trace, answer: Recommendation, release: Release
+) -> None:
+    """Metrics and the impression log, once the list is on its way."""
+    parts.metrics.recommended(request, trace, answer, release)
+    parts.impressions.shown(request, trace, answer, release, parts.clock())

@@ -84,6 +84,12 @@ class ListAnswer(Answer):
     )
 
 
+class BatchAnswer(Answer):
+    """One list for each request, in the same order."""
+
+    answers: list[ListAnswer]
+
+
 class RejectedEvent(Answer):
     """An event that will never be stored."""
 

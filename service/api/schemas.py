@@ -120,6 +120,18 @@ class RecommendBody(Wire):
     experiment: Word | None = None
 
 
+class BatchBody(Wire):
+    """Several requests, answered in their order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"requests": [{"user_id": "17850", "k": 5}, {"user_id": "13047", "k": 5}]}]
+        }
+    )
+
+    requests: Annotated[list[RecommendBody], Field(min_length=1, max_length=100)]
+
+
 class RecommendQuery(BaseModel):
     """The query string of GET /v1/recommend/{user_id}."""
 

@@ -14,6 +14,7 @@ OPEN: tuple[str, ...] = ()
 ROUTES = (
     "/v1/recommend",
     "/v1/recommend/{user_id}",
+    "/v1/recommend/batch",
     "/v1/similar",
     "/v1/events",
     "/v1/items/{item_id}",

@@ -35,6 +35,10 @@ class PipelineSettings(Slice):
     )
     again_share: float = key(0.5, "share", "Largest share of the person's own items.", ge=0, le=1)
 
+    scenarios: Path | None = key(
+        None, "file", "TOML file of scenarios: a table each, with keys of this section."
+    )
+
     @model_validator(mode="after")
     def _segments_fit(self) -> Self:
         if self.power_from <= self.sparse_below:

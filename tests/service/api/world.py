@@ -17,8 +17,9 @@ from service.people import People
 from service.ports.serving import Release
 from service.releases.manager import ReleaseState, ReleaseStatus
 from service.settings.tree import Settings
+from service.stages.identify import Identify
 from service.stores.breaker import Breaker
-from service.wiring import Parts, make_pipeline
+from service.wiring import Parts, make_scenarios
 from tests.factories import NOW_S, make_catalogue, make_release
 from tests.fakes import FakeIdentities, FakeSessions, FakeStock
 
@@ -67,12 +68,14 @@ class World:
         self.breaker = Breaker(5, 1.0, 30.0, self.metrics.breaker)
         files = RotatedFiles(Path("never-written"), 2**20, 2**20)
         self.impressions = ImpressionLog(files, 1.0, self.metrics.lines_dropped)
-        self.pipeline = make_pipeline(self.settings, self.releases, self.sessions, self.clock)
+        self.scenarios = make_scenarios(
+            *(self.settings, self.releases, self.sessions, self.clock), Identify(100)
+        )
         self.parts = Parts(
             settings=self.settings,
             releases=cast(Any, self.releases),
             redis=cast(Any, Up(self.breaker)),
-            pipeline=self.pipeline,
+            scenarios=self.scenarios,
             ingest=Ingest(self.sessions, self.stock, self.releases, self.clock),
             people=People(FakeIdentities(self.sessions)),
             metrics=self.metrics,
