@@ -8,43 +8,29 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from service.errors import NotReady, ReleaseRefused, StoreUnavailable
-from service.fallback.content import Content
-from service.fallback.popular import Popular
-from service.fallback.trending import Trending
 from service.impressions.files import RotatedFiles
 from service.impressions.log import ImpressionLog
 from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
 from service.monitoring.metrics import Metrics
 from service.people import People
 from service.pipeline import Pipeline
-from service.ports.serving import Clock, Release, Releases, Rule
-from service.ports.stores import SessionStore
+from service.ports.serving import Clock, Release
+from service.ports.stores import PageStore, SessionStore
 from service.releases.manager import ReleaseManager
-from service.rules.disliked import NotDisliked
-from service.rules.excluded import NotExcluded
-from service.rules.filters import Matches
-from service.rules.policy import Policy
-from service.rules.purchased import NotPurchased
-from service.rules.seen import NotSeen
-from service.rules.stock import InStock
-from service.settings.pipeline import PipelineSettings
-from service.settings.scenarios import DEFAULT, load_scenarios
+from service.scenarios import Scenario, make_scenarios
+from service.settings.scenarios import DEFAULT
 from service.settings.stores import Redis, Sessions
 from service.settings.tree import Settings
-from service.stages.diversify import Diversify
-from service.stages.explore import Explore
-from service.stages.fill import Fill
-from service.stages.filter import Filter
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
-from service.stages.retrieve import Retrieve
-from service.stages.segment import Segmenter
+from service.stages.page import Page
 from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient, RedisOptions
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
 from service.stores.embedded import embedded_redis, running_redis
 from service.stores.identities import RedisIdentities
+from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
 
@@ -52,14 +38,6 @@ BACKFILL_TIMEOUT_S = 5.0
 """A backfill may wait for a busy Redis; nobody waits for the backfill."""
 STOCK_POLL_S = 0.5
 """How often stock changes of other processes are looked for; they have to bite within a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A place on the site: its settings, and the read path made from them."""
-
-    settings: PipelineSettings
-    pipeline: Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +53,7 @@ class Parts:
     metrics: Metrics
     clock: Clock
     impressions: ImpressionLog
+    pages: PageStore
 
     @property
     def pipeline(self) -> Pipeline:
@@ -108,13 +87,18 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
         identify = Identify(settings.sessions.links_remembered)
-        scenarios = make_scenarios(settings, releases, sessions, clock, identify)
+        pages = RedisPages(redis, settings.sessions.page_ttl_s)
+        stack.push_async_callback(_end, asyncio.create_task(pages.run()))
+        read_timeout_s = settings.redis.read_timeout_ms / 1000
+        lookup = Lookup(sessions, read_timeout_s, identify)
+        scenarios = make_scenarios(settings, releases, clock, lookup, Page(pages, read_timeout_s))
         changed = _forgetting(sessions, identify)
         people = People(_identities(redis, stored, settings, changed))
         impressions = make_impressions(settings, metrics)
         stack.push_async_callback(_end, asyncio.create_task(impressions.run()))
         yield Parts(
-            *(settings, releases, redis, scenarios, ingest, people, metrics, clock), impressions
+            *(settings, releases, redis, scenarios, ingest, people, metrics, clock),
+            *(impressions, pages),
         )
 
 
@@ -147,64 +131,12 @@ class NoRelease:
         raise NotReady("no release is loaded")
 
 
-def make_scenarios(
-    settings: Settings,
-    releases: Releases,
-    sessions: SessionStore,
-    clock: Clock,
-    identify: Identify,
-) -> dict[str, Scenario]:
-    """A read path for each scenario, and the default one; who is who they know together.
-
-    Raises:
-        SetupInvalid: the file of scenarios is wrong.
-    """
-    lookup = Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify)
-    all_settings = {DEFAULT: settings.pipeline, **load_scenarios(settings.pipeline)}
-    gap_s = settings.sessions.gap_s
-    return {
-        name: Scenario(its, make_pipeline(its, gap_s, releases, clock, lookup))
-        for name, its in all_settings.items()
-    }
-
-
-def make_pipeline(
-    its: PipelineSettings, gap_s: float, releases: Releases, clock: Clock, lookup: Lookup
-) -> Pipeline:
-    """The read path with the stages, rules and rungs of these settings."""
-    rules, popular = Filter(_rules(its)), Popular()
-    return Pipeline(
-        releases=releases,
-        clock=clock,
-        identify=lookup.identify,
-        lookup=lookup,
-        segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
-        retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
-        filter=rules,
-        fill=Fill((Content(), Trending(), popular), rules),
-        explore=Explore(its.explore_share),
-        diversify=Diversify(its.category_share, its.seller_top10, its.again_share, its.spread),
-    )
-
-
 def make_impressions(settings: Settings, metrics: Metrics) -> ImpressionLog:
     """The impression log of this process."""
     its = settings.impressions
     folder = its.folder or settings.redis.var_dir / "impressions"
     files = RotatedFiles(folder, its.file_bytes, its.total_bytes)
     return ImpressionLog(files, its.share, metrics.lines_dropped)
-
-
-def _rules(its: PipelineSettings) -> tuple[Rule, ...]:
-    return (
-        InStock(),
-        Policy(),
-        Matches(),
-        NotExcluded(),
-        NotDisliked(),
-        NotPurchased(its.purchase_cooldown_s),
-        NotSeen(its.seen_window_s),
-    )
 
 
 def _releases(settings: Settings, metrics: Metrics) -> ReleaseManager:

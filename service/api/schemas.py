@@ -110,6 +110,9 @@ class RecommendBody(Wire):
     context: Annotated[dict[Word, Text], Field(max_length=50, default_factory=dict)]
     recent_actions: Annotated[list[RecentAction], Field(max_length=50, default_factory=list)]
     exclude_item_ids: Annotated[Ids, Field(default_factory=list)]
+    recommendation_id: Id | None = None
+    """The list that this one continues."""
+    sponsored_item_ids: Annotated[list[Id], Field(max_length=50, default_factory=list)]
     exclude_seen: bool = False
     exclude_purchased: bool | None = None
     filters: FiltersBody | None = None

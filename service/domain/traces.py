@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from service.domain.arrays import Rows
+from service.domain.arrays import NO_HASHES, Hashes, Rows
 from service.domain.identity import NOBODY, Person
 
 TOP = 20
@@ -44,6 +44,7 @@ class Trace:
         degraded: reasons why the answer is less than it could be, in order, each once.
         removed: how many candidates each rule removed.
         top_removed: how many of the twenty best candidates the rules removed; None before.
+        shown: hashes of what the pages before have shown, uint64 [n].
         draws: the explored slots.
         notes: facts for `explain`, by name; JSON values only.
         person: whose history the answer was made from.
@@ -54,6 +55,7 @@ class Trace:
     degraded: list[str] = field(default_factory=list)
     removed: dict[str, int] = field(default_factory=dict)
     top_removed: int | None = None
+    shown: Hashes = field(default_factory=lambda: NO_HASHES)
     draws: tuple[Draw, ...] = ()
     notes: dict[str, object] = field(default_factory=dict)
     started_s: float = field(default_factory=time.perf_counter)
