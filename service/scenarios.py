@@ -6,7 +6,7 @@ from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
 from service.pipeline import Pipeline
-from service.ports.serving import Clock, Releases, Rule
+from service.ports.serving import Clock, LiveTrends, Releases, Rule
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
 from service.rules.filters import Matches
@@ -37,10 +37,19 @@ class Scenario:
     pipeline: Pipeline
 
 
-def make_scenarios(
-    settings: Settings, releases: Releases, clock: Clock, lookup: Lookup, page: Page
-) -> dict[str, Scenario]:
-    """A read path for each scenario, and the default one; who is who they know together.
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the read paths of all scenarios work with."""
+
+    releases: Releases
+    clock: Clock
+    lookup: Lookup
+    page: Page
+    trends: LiveTrends
+
+
+def make_scenarios(settings: Settings, shared: Shared) -> dict[str, Scenario]:
+    """A read path for each scenario, and the default one.
 
     Raises:
         SetupInvalid: the file of scenarios is wrong.
@@ -48,31 +57,23 @@ def make_scenarios(
     all_settings = {DEFAULT: settings.pipeline, **load_scenarios(settings.pipeline)}
     gap_s = settings.sessions.gap_s
     return {
-        name: Scenario(its, make_pipeline(its, gap_s, releases, clock, lookup, page))
-        for name, its in all_settings.items()
+        name: Scenario(its, make_pipeline(its, gap_s, shared)) for name, its in all_settings.items()
     }
 
 
-def make_pipeline(
-    its: PipelineSettings,
-    gap_s: float,
-    releases: Releases,
-    clock: Clock,
-    lookup: Lookup,
-    page: Page,
-) -> Pipeline:
+def make_pipeline(its: PipelineSettings, gap_s: float, shared: Shared) -> Pipeline:
     """The read path with the stages, rules and rungs of these settings."""
     rules, popular = Filter(_rules(its)), Popular()
     return Pipeline(
-        releases=releases,
-        clock=clock,
-        identify=lookup.identify,
-        lookup=lookup,
-        page=page,
+        releases=shared.releases,
+        clock=shared.clock,
+        identify=shared.lookup.identify,
+        lookup=shared.lookup,
+        page=shared.page,
         segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
         retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
         filter=rules,
-        fill=Fill((Content(), Trending(), popular), rules),
+        fill=Fill((Content(), Trending(shared.trends), popular), rules),
         explore=Explore(its.explore_share),
         sponsor=Sponsor(its.sponsored_most, rules),
         diversify=Diversify(its.category_share, its.seller_top10, its.again_share, its.spread),

@@ -17,7 +17,7 @@ from service.pipeline import Pipeline
 from service.ports.serving import Clock, Release
 from service.ports.stores import PageStore, SessionStore
 from service.releases.manager import ReleaseManager
-from service.scenarios import Scenario, make_scenarios
+from service.scenarios import Scenario, Shared, make_scenarios
 from service.settings.scenarios import DEFAULT
 from service.settings.stores import Redis, Sessions
 from service.settings.tree import Settings
@@ -33,9 +33,12 @@ from service.stores.identities import RedisIdentities
 from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
+from service.stores.trends import RedisTrends
+from service.trends import HOUR_S, HOURS, Trends
 
 BACKFILL_TIMEOUT_S = 5.0
 """A backfill may wait for a busy Redis; nobody waits for the backfill."""
+TREND_TTL_S = (HOURS + 1) * HOUR_S
 STOCK_POLL_S = 0.5
 """How often stock changes of other processes are looked for; they have to bite within a second."""
 
@@ -54,6 +57,7 @@ class Parts:
     clock: Clock
     impressions: ImpressionLog
     pages: PageStore
+    trends: Trends
 
     @property
     def pipeline(self) -> Pipeline:
@@ -91,14 +95,17 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(_end, asyncio.create_task(pages.run()))
         read_timeout_s = settings.redis.read_timeout_ms / 1000
         lookup = Lookup(sessions, read_timeout_s, identify)
-        scenarios = make_scenarios(settings, releases, clock, lookup, Page(pages, read_timeout_s))
+        trends = Trends(RedisTrends(redis, TREND_TTL_S), releases, clock)
+        stack.push_async_callback(_end, asyncio.create_task(trends.run()))
+        page = Page(pages, read_timeout_s)
+        scenarios = make_scenarios(settings, Shared(releases, clock, lookup, page, trends))
         changed = _forgetting(sessions, identify)
         people = People(_identities(redis, stored, settings, changed))
         impressions = make_impressions(settings, metrics)
         stack.push_async_callback(_end, asyncio.create_task(impressions.run()))
         yield Parts(
             *(settings, releases, redis, scenarios, ingest, people, metrics, clock),
-            *(impressions, pages),
+            *(impressions, pages, trends),
         )
 
 

@@ -8,6 +8,13 @@ PREFIX = "sightline:"
 STOCK = b"sightline:{stock}"
 STOCK_VERSION = b"sightline:{stock}:version"
 CHECK_BYTES = 8
+
+
+def trend_key(hour: int) -> bytes:
+    """The key of the counts of one hour since 1970."""
+    return f"{PREFIX}{{trend}}:{hour}".encode()
+
+
 TAG_DIGITS = 2
 
 
