@@ -20,6 +20,7 @@ COMMANDS = {
     "refresh": ("refresh", "make a release with new counts under frozen weights"),
     "release": ("release", "check, train, evaluate, export, index and publish in one go"),
     "live": ("live", "measure over HTTP what the lines of a running order are worth"),
+    "ope": ("ope", "estimate from the impression log what another way of exploring would earn"),
     "verify": ("verify", "run the service's checks on a release folder"),
 }
 """Word -> module and what it does; only the module that is asked for is imported."""

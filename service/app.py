@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
 
-from service.api import events, identities, items, people, recommend, releases, similar
+from service.api import batch, events, identities, items, people, recommend, releases, similar
 from service.api.admin import AdminKey
 from service.api.edge import Asgi, Edge
 from service.api.exchange import SCOPE_KEY
@@ -74,6 +74,7 @@ def _plain_routes(access: Access) -> list[Route]:
     interests = people.PATH_OF_INTERESTS.replace("}", ":path}")
     return [
         Route(recommend.PATH, recommend.Recommend(access), methods=["POST"]),
+        Route(batch.PATH, batch.RecommendBatch(access), methods=["POST"]),
         Route(events.PATH, events.Events(access), methods=["POST"]),
         Route(similar.PATH, similar.Similar(access), methods=["POST"]),
         Route(user, recommend.RecommendUser(access), methods=["GET"]),

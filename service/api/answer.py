@@ -1,9 +1,14 @@
 """Sends a finished list and lets the metrics and the log know."""
 
+import numpy as np
+
 from service.api.encode import answer_headers, encode_answer
 from service.api.exchange import Exchange
 from service.domain.recommendations import Recommendation
+from service.domain.requests import Request
 from service.domain.traces import Trace
+from service.ports.serving import Release
+from service.wiring.parts import Parts
 
 OK = 200
 
@@ -28,3 +33,14 @@ async def send_list(
         "count": len(answer.item_ids),
         "degraded": trace.degraded,
     }
+
+
+def counted(
+    parts: Parts, request: Request, trace: Trace, answer: Recommendation, release: Release
+) -> None:
+    """Metrics, pages and the impression log, once the list is on its way."""
+    parts.metrics.recommended(request, trace, answer, release)
+    hashes = release.catalogue.hashes[answer.items.rows]
+    parts.pages.remember(answer.recommendation_id, np.concatenate((trace.shown, hashes)))
+    parts.shadow.offer(request, answer, trace)
+    parts.impressions.shown(request, trace, answer, release, parts.clock())

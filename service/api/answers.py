@@ -16,6 +16,8 @@ DegradedWord = Literal[
     "filter",
     "fill",
     "explore",
+    "sponsor",
+    "page",
     "diversify",
 ]
 
@@ -74,11 +76,20 @@ class ListAnswer(Answer):
     versions: Versions
     signal: Signal
     rules: dict[str, int] = Field(description="How many candidates each rule removed.")
+    is_thinned: bool = Field(
+        description="Whether rules removed more than half of the twenty best candidates."
+    )
     missing_ids: list[str] = Field(description="Ids in the request that no item has.")
     timing_ms: dict[str, float] = Field(description="total, and each stage by its name.")
     explain: dict[str, object] | None = Field(
         default=None, description="Only where the request asked to explain."
     )
+
+
+class BatchAnswer(Answer):
+    """One list for each request, in the same order."""
+
+    answers: list[ListAnswer]
 
 
 class RejectedEvent(Answer):

@@ -57,6 +57,8 @@ def recommend_request(
         context=body.context,
         recent_actions=_session(body.recent_actions, now_s),
         exclude_item_ids=tuple(body.exclude_item_ids),
+        continues=body.recommendation_id,
+        sponsored_item_ids=tuple(body.sponsored_item_ids),
         exclude_seen=body.exclude_seen,
         exclude_purchased=body.exclude_purchased,
         filters=_filters(body.filters),

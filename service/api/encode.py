@@ -30,6 +30,7 @@ def encode_answer(answer: Recommendation, trace: Trace, explain: bool) -> bytes:
             "session_actions": answer.session_actions,
         },
         "rules": trace.removed,
+        "is_thinned": trace.is_thinned,
         "missing_ids": answer.missing_ids,
         "timing_ms": _timing(trace),
     }

@@ -9,8 +9,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from service.api import events, identities, items, people, recommend, releases, similar
+from service.api import batch, events, identities, items, people, recommend, releases, similar
 from service.api.answers import (
+    BatchAnswer,
     EventsAnswer,
     ForgetAnswer,
     InterestsAnswer,
@@ -23,6 +24,7 @@ from service.api.people_schemas import InterestsBody, LinkBody
 from service.api.problems import PROBLEMS
 from service.api.release_schemas import ActivateBody, ReleaseAnswer, ReleasesAnswer, ShadowAnswer
 from service.api.schemas import (
+    BatchBody,
     EventsBody,
     ItemPatch,
     RecommendBody,
@@ -70,6 +72,9 @@ OPERATIONS = (
         answer=ListAnswer,
         query=RecommendQuery,
         errors=QUERY_ERRORS,
+    ),
+    Operation(
+        *(batch.PATH, "post", "Candidates for several people", "lists", BatchAnswer, BatchBody)
     ),
     Operation(*(similar.PATH, "post", "Items like an item", "lists", ListAnswer, SimilarBody)),
     Operation(

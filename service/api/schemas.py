@@ -110,6 +110,9 @@ class RecommendBody(Wire):
     context: Annotated[dict[Word, Text], Field(max_length=50, default_factory=dict)]
     recent_actions: Annotated[list[RecentAction], Field(max_length=50, default_factory=list)]
     exclude_item_ids: Annotated[Ids, Field(default_factory=list)]
+    recommendation_id: Id | None = None
+    """The list that this one continues."""
+    sponsored_item_ids: Annotated[list[Id], Field(max_length=50, default_factory=list)]
     exclude_seen: bool = False
     exclude_purchased: bool | None = None
     filters: FiltersBody | None = None
@@ -118,6 +121,18 @@ class RecommendBody(Wire):
     explain: bool = False
     timeout_ms: TimeoutMs | None = None
     experiment: Word | None = None
+
+
+class BatchBody(Wire):
+    """Several requests, answered in their order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"requests": [{"user_id": "17850", "k": 5}, {"user_id": "13047", "k": 5}]}]
+        }
+    )
+
+    requests: Annotated[list[RecommendBody], Field(min_length=1, max_length=100)]
 
 
 class RecommendQuery(BaseModel):
@@ -163,6 +178,7 @@ class EventBody(Wire):
     timestamp: Instant | None = None
     """Now, when absent."""
     value: float | None = None
+    country: Word | None = None
     recommendation_id: Id | None = None
     rank: Annotated[int, Field(ge=1, le=500)] | None = None
 

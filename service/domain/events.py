@@ -15,6 +15,9 @@ class Event:
         item_id: external id.
         at_s: when it happened, epoch seconds.
         value: units bought, a rating, …; NaN when unknown.
+        recommendation_id: the list in which the item was shown, if any.
+        rank: its place there, from 1; 0 when unknown.
+        country: where the person was, as requests name it in their context; empty when unknown.
     """
 
     event_id: str
@@ -23,6 +26,9 @@ class Event:
     item_id: str
     at_s: float
     value: float = float("nan")
+    recommendation_id: str = ""
+    rank: int = 0
+    country: str = ""
 
 
 class EventOutcome(StrEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.domain.arrays import Rows
+from service.domain.arrays import NO_HASHES, Hashes, Rows
 from service.domain.deadlines import Deadline
 from service.domain.sessions import EMPTY_SESSION, Segment, Session
 
@@ -35,6 +35,8 @@ class Request:
         exclude_purchased: True drops everything ever bought, False nothing; None drops what was
             bought within the cool-down, or everything where the release says that repeats make
             no sense.
+        continues: the recommendation_id of the list that this one is the next page of.
+        sponsored_item_ids: what an ad server wants shown, best paid first.
         explore: None leaves the share of explored slots to the settings, 0.0 switches it off.
         timeout_ms: time for the whole answer.
     """
@@ -47,6 +49,8 @@ class Request:
     context: Mapping[str, str] = field(default_factory=dict)
     recent_actions: Session = EMPTY_SESSION
     exclude_item_ids: tuple[str, ...] = ()
+    continues: str | None = None
+    sponsored_item_ids: tuple[str, ...] = ()
     exclude_seen: bool = False
     exclude_purchased: bool | None = None
     filters: Filters = NO_FILTERS
@@ -79,6 +83,7 @@ class Query:
         rows: catalogue rows of the session's actions, int64 [n]; -1 where unknown.
         now_s: epoch seconds at which the request arrived.
         session_actions: actions of the visit that goes on now.
+        shown: hashes of what the pages before this one have shown, uint64 [n].
     """
 
     request: Request
@@ -89,3 +94,4 @@ class Query:
     deadline: Deadline
     now_s: float
     session_actions: int = 0
+    shown: Hashes = field(default_factory=lambda: NO_HASHES)

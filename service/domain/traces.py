@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from service.domain.arrays import NO_HASHES, Hashes, Rows
 from service.domain.identity import NOBODY, Person
+
+TOP = 20
+"""How many of the best candidates went is told: a list whose top went is a poorer list."""
 
 
 @dataclass(slots=True)
@@ -17,6 +21,19 @@ class StageRecord:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One explored slot: what could have been drawn, what was, and how likely that was.
+
+    Attributes:
+        pool: catalogue rows int64 [n], best first; each is drawn with `propensity`.
+    """
+
+    row: int
+    pool: Rows
+    propensity: float
+
+
 @dataclass(slots=True)
 class Trace:
     """Filled on the way, read once at the end.
@@ -26,6 +43,9 @@ class Trace:
         stages: in the order in which they ran.
         degraded: reasons why the answer is less than it could be, in order, each once.
         removed: how many candidates each rule removed.
+        top_removed: how many of the twenty best candidates the rules removed; None before.
+        shown: hashes of what the pages before have shown, uint64 [n].
+        draws: the explored slots.
         notes: facts for `explain`, by name; JSON values only.
         person: whose history the answer was made from.
     """
@@ -34,6 +54,9 @@ class Trace:
     stages: list[StageRecord] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     removed: dict[str, int] = field(default_factory=dict)
+    top_removed: int | None = None
+    shown: Hashes = field(default_factory=lambda: NO_HASHES)
+    draws: tuple[Draw, ...] = ()
     notes: dict[str, object] = field(default_factory=dict)
     started_s: float = field(default_factory=time.perf_counter)
     person: Person = NOBODY
@@ -55,6 +78,11 @@ class Trace:
     def remove(self, rule: str, n: int) -> None:
         if n:
             self.removed[rule] = self.removed.get(rule, 0) + n
+
+    @property
+    def is_thinned(self) -> bool:
+        """More than half of the twenty best candidates were removed."""
+        return (self.top_removed or 0) > TOP // 2
 
     @property
     def elapsed_s(self) -> float:

@@ -127,6 +127,18 @@ LISTS = (
     ),
     Spec(
         "counter",
+        "retrieval_thinned_lists_total",
+        "Lists of whose twenty best candidates the rules removed more than half.",
+        "Above 5 %: what is recommended first cannot be sold; see filtered_items for the rule.",
+    ),
+    Spec(
+        "counter",
+        "retrieval_log_dropped_total",
+        "Lines of the impression log that were lost.",
+        "Any: the disk is full, slow, or not writable; off-policy estimates lose lists.",
+    ),
+    Spec(
+        "counter",
         "retrieval_policy_violations_total",
         "Shown items that must not be shown, found by a second look at the finished list.",
         "Any: a defect in a rule.",

@@ -21,6 +21,7 @@ class ListMetrics:
         self._sources = tuple(sources[(word,)] for word in SOURCE_WORDS)
         self._filtered = families.counters("retrieval_filtered_items_total")
         self._filtered_ratio = families.histogram("retrieval_filtered_ratio")
+        self._thinned = families.counter("retrieval_thinned_lists_total")
         self._violations = families.counters("retrieval_policy_violations_total")
         self._category_share = families.histogram("retrieval_category_top_share_ratio")
         self._seller_top10 = families.histogram("retrieval_seller_top10_items")
@@ -50,6 +51,8 @@ class ListMetrics:
         removed = sum(trace.removed.values())
         for rule, count in trace.removed.items():
             self._filtered[(rule,)].inc(count)
+        if trace.is_thinned:
+            self._thinned.inc()
         if removed or n:
             self._filtered_ratio.observe(removed / (removed + n))
 

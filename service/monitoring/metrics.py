@@ -106,6 +106,7 @@ class Metrics:
         self._short = families.counter("retrieval_ann_short_results_total")
 
     def _bind_signal(self, families: Families) -> None:
+        self._lines_dropped = families.counter("retrieval_log_dropped_total")
         self._age = families.histograms("retrieval_feature_age_seconds")["session"]
         self._fill = families.histograms("retrieval_feature_fill_ratio")
         self._identity = families.counters("retrieval_identity_total")
@@ -162,6 +163,9 @@ class Metrics:
 
     def event(self, event_type: str, outcome: str, n: int = 1) -> None:
         self._events[(event_type, outcome)].inc(n)
+
+    def lines_dropped(self, n: int) -> None:
+        self._lines_dropped.inc(n)
 
     def event_lag(self, lag_s: float) -> None:
         self._event_lag.observe(max(0.0, lag_s))

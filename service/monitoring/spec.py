@@ -16,6 +16,7 @@ OPEN: tuple[str, ...] = ()
 ROUTES = (
     "/v1/recommend",
     "/v1/recommend/{user_id}",
+    "/v1/recommend/batch",
     "/v1/similar",
     "/v1/events",
     "/v1/items/{item_id}",
@@ -36,18 +37,21 @@ CODES = (
     *("429", "431", "499", "500", "503", OTHER),
 )
 STAGES = (
-    *("parse", "identify", "lookup", "segment", "embed", "retrieve", "filter", "fill", "explore"),
-    *("diversify", "truncate", "encode"),
+    *("parse", "identify", "lookup", "page", "segment", "embed", "retrieve", "filter", "fill"),
+    *("explore", "sponsor", "diversify", "truncate", "encode"),
 )
 DEGRADED = (
     *("none", "identity", "session", "tower", "index", "deadline", "short", "filter", "fill"),
-    *("explore", "diversify", OTHER),
+    *("explore", "sponsor", "page", "diversify", OTHER),
 )
 SEGMENTS = ("new", "sparse", "casual", "power", "guest", "stale")
 LINKS = ("linked", "already", "conflict", "unlinked", "absent")
 INVALID_VECTORS = ("nan", "inf", "zero", "norm", "dim")
-RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", OTHER)
-REDIS_OPS = ("read", "record", "identity", "stock_read", "stock_write", "health", OTHER)
+RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", "shown", OTHER)
+REDIS_OPS = (
+    *("read", "record", "identity", "stock_read", "stock_write", "page_read", "page_write"),
+    *("trend_read", "trend_write", "health", OTHER),
+)
 REDIS_OUTCOMES = (
     *("ok", "miss", "timeout", "refused", "pool_exhausted", "wrongtype", "corrupt", "readonly"),
     *("oom", "moved", "auth", "circuit_open", OTHER),

@@ -100,6 +100,7 @@ class Limits(Slice):
     body_bytes: int = key(65_536, "bytes", "Largest body.", ge=1024, le=1_048_576)
     events_body_bytes: int = key(262_144, "bytes", "The same for events.", ge=1024, le=4_194_304)
     k_max: int = key(500, "items", "Most items in one answer.", ge=1, le=500)
+    batch_max: int = key(50, "requests", "Most requests in one batch.", ge=1, le=100)
     events_max: int = key(500, "events", "Most events in one call.", ge=1, le=500)
     person_events_per_s: float = key(
         50.0, "events/s", "Events taken of one person by one worker.", gt=0

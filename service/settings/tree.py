@@ -18,7 +18,7 @@ from pydantic_settings import (
 
 from service.errors import SetupInvalid
 from service.settings.base import Slice
-from service.settings.pipeline import PipelineSettings
+from service.settings.pipeline import Impressions, PipelineSettings
 from service.settings.processes import Processes
 from service.settings.serving import Limits, Releases, Server
 from service.settings.stores import Redis, Sessions
@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     sessions: Sessions = Sessions()
     pipeline: PipelineSettings = PipelineSettings()
     limits: Limits = Limits()
+    impressions: Impressions = Impressions()
 
     @classmethod
     def settings_customise_sources(

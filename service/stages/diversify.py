@@ -1,4 +1,4 @@
-"""Keeps one category, one seller or the person's own items from filling the list."""
+"""Keeps one category, one seller, one look or the person's own items from filling the list."""
 
 import math
 from collections.abc import Sequence
@@ -6,31 +6,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Codes, Mask
+from service.domain.arrays import Codes, Mask, among
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
 from service.ports.serving import Release
+from service.stages.mmr import spread
 
 TOP = 10
 """The seller cap holds within the first ten places."""
 UNKNOWN = -1
 FEW_CATEGORIES = 2
+PLACED = np.array([Source.EXPLORATION, Source.SPONSORED], dtype=np.uint8)
+"""Sources whose items have been given their place."""
+WINDOW = 60
+"""The first candidates are spread: people look at the top, and the cost grows with the square."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diversify:
-    """Caps, applied greedily from the top; what is passed over waits until there is room.
+    """Look-alikes are moved apart, then caps are applied greedily from the top.
+
+    What a cap passes over waits until there is room.
 
     Attributes:
         category_share: most of the list that one category may take.
         seller_top10: most places that one seller may take in the first ten.
         again_share: most of the list that the person's own items may take.
+        spread: weight of being unlike the items above; 0 leaves the order to relevance.
     """
 
     category_share: float
     seller_top10: int
     again_share: float
+    spread: float = 0.0
 
     def __call__(self, found: Candidates, query: Query, release: Release) -> Candidates:
         """The candidates in a new order; the caps hold for the first k, if enough others exist.
@@ -38,6 +47,8 @@ class Diversify:
         Explored items keep their place: their propensity was computed for being shown.
         """
         k = query.request.k
+        if self.spread > 0.0:
+            found = self._spread(found, k, release)
         is_free = (found.sources == Source.EXPLORATION).tolist()
         categories = _cap(release.catalogue.categories[found.rows], self._category_cap(query))
         own = _cap(_codes(found.sources == Source.AGAIN), math.ceil(self.again_share * k))
@@ -47,6 +58,14 @@ class Diversify:
         rest = _choose(chosen, rest, min(TOP, k), (categories, own, sellers), is_free)
         rest = _choose(chosen, rest, k, (categories, own), is_free)
         return found.take(np.array(chosen + rest, dtype=np.int64))
+
+    def _spread(self, found: Candidates, k: int, release: Release) -> Candidates:
+        """The first candidates in MMR order; explored and sponsored items keep their places."""
+        order = np.arange(len(found))
+        window = min(2 * k, WINDOW, len(found))
+        places = np.flatnonzero(~among(found.sources[:window], PLACED))
+        order[places] = places[spread(release.catalogue.vectors[found.rows[places]], self.spread)]
+        return found.take(order)
 
     def _category_cap(self, query: Query) -> int:
         """No cap where the caller asked for one or two categories: it would make no sense."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from service.domain.arrays import Rows
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
+from service.domain.traces import Draw, Trace
 from service.ports.serving import Release
 
 DAY_S = 86_400
@@ -24,7 +26,9 @@ class Explore:
 
     share: float
 
-    def __call__(self, found: Candidates, query: Query, release: Release) -> Candidates:
+    def __call__(
+        self, found: Candidates, query: Query, release: Release, trace: Trace
+    ) -> Candidates:
         """The list with explored items moved up into it; unchanged when there is nothing to try.
 
         The pool is dealt out in turn, one part per slot, and each slot draws uniformly from its
@@ -32,20 +36,23 @@ class Explore:
         """
         request = query.request
         share = self.share if request.explore is None else request.explore
-        expected = request.k * share
+        expected = round(request.k * share, 9)  # 0.1 * 30 is not 3
         if expected <= 0.0 or len(found) <= request.k:
             return found
-        draw = _Draw(query.user or request.session_id or "", int(query.now_s // DAY_S))
+        chance = _Chance(query.user or request.session_id or "", int(query.now_s // DAY_S))
         n_sure = math.floor(expected)
-        n = n_sure + (draw.uniform("slots") < expected - n_sure)
+        n = n_sure + (chance.uniform("slots") < expected - n_sure)
         below = found.rows[request.k :]
         pool = request.k + np.flatnonzero(release.catalogue.is_little_known[below])
-        picks, chances = _pick(pool, n, math.ceil(expected), expected - n_sure, draw)
-        return _move_up(found, picks, chances, request.k) if len(picks) else found
+        picks, draws = _pick(
+            found.rows, [pool[slot :: math.ceil(expected)] for slot in range(n)], expected, chance
+        )
+        trace.draws = tuple(draws)
+        return _move_up(found, picks, draws, request.k) if picks else found
 
 
 @dataclass(frozen=True, slots=True)
-class _Draw:
+class _Chance:
     """Uniform numbers in [0, 1) that depend on person, day and name only."""
 
     user: str
@@ -57,21 +64,21 @@ class _Draw:
 
 
 def _pick(
-    pool: Rows, n: int, n_parts: int, last_chance: float, draw: _Draw
-) -> tuple[list[int], list[float]]:
-    """Positions drawn for n of the `n_parts` slots, and the chance of each draw."""
-    picks, chances = [], []
-    for slot in range(n):
-        part = pool[slot::n_parts]
+    rows: Rows, parts: Sequence[Rows], expected: float, chance: _Chance
+) -> tuple[list[int], list[Draw]]:
+    """One position out of each part, and how likely it was; the last slot may be there by luck."""
+    picks, draws = [], []
+    for slot, part in enumerate(parts):
         if not len(part):
             continue
-        picks.append(int(part[int(draw.uniform(f"slot {slot}") * len(part))]))
-        exists = last_chance if slot == n_parts - 1 and last_chance > 0.0 else 1.0
-        chances.append(exists / len(part))
-    return picks, chances
+        pick = int(part[int(chance.uniform(f"slot {slot}") * len(part))])
+        exists = min(1.0, expected - slot)
+        picks.append(pick)
+        draws.append(Draw(int(rows[pick]), rows[part], exists / len(part)))
+    return picks, draws
 
 
-def _move_up(found: Candidates, picks: list[int], chances: list[float], k: int) -> Candidates:
+def _move_up(found: Candidates, picks: list[int], draws: list[Draw], k: int) -> Candidates:
     """The picked candidates at evenly spaced places of the first k, lower half first."""
     taken = set(picks)
     order = [i for i in range(len(found)) if i not in taken]
@@ -81,6 +88,6 @@ def _move_up(found: Candidates, picks: list[int], chances: list[float], k: int) 
     sources = found.sources.copy()
     sources[picks] = Source.EXPLORATION
     propensities = found.propensities.copy()
-    propensities[picks] = chances
+    propensities[picks] = [draw.propensity for draw in draws]
     marked = Candidates(found.rows, found.scores, sources, propensities)
     return marked.take(np.array(order, dtype=np.int64))

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Mask
+from service.domain.arrays import Mask, among
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
-from service.domain.traces import Trace
+from service.domain.traces import TOP, Trace
 from service.ports.serving import Release, Rule
 
 
@@ -21,6 +21,7 @@ class Filter:
         self, found: Candidates, query: Query, release: Release, trace: Trace
     ) -> Candidates:
         """The candidates that every rule keeps, in the same order. Never raises."""
+        top = found.rows[:TOP]
         for rule in self.rules:
             if not len(found):
                 break
@@ -28,6 +29,8 @@ class Filter:
             kept = found.keep(mask)
             trace.remove(rule.name, len(found) - len(kept))
             found = kept
+        if trace.top_removed is None and len(top):
+            trace.top_removed = len(top) - int(among(top, found.rows[:TOP]).sum())
         return found
 
 

@@ -75,6 +75,7 @@ class Retrieve:
     def _nearest(self, vector: Vector, query: Query, release: Release) -> tuple[Rows, Scores]:
         request = query.request
         want = max(FEWEST, int(request.k * self.overfetch)) + len(request.exclude_item_ids)
+        want += len(query.shown)
         if request.filters.is_empty:
             return release.index.search(vector, want)
         allowed = np.flatnonzero(release.catalogue.matching(request.filters))

@@ -10,6 +10,20 @@ STOCK_VERSION = b"sightline:{stock}:version"
 CHECK_BYTES = 8
 
 
+def trend_key(hour: int) -> bytes:
+    """The key of the counts of one hour since 1970."""
+    return f"{PREFIX}{{trend}}:{hour}".encode()
+
+
+TAG_DIGITS = 2
+
+
+def page_key(recommendation_id: str) -> bytes:
+    """The key of what a list has shown; a few hundred hash tags spread them over a cluster."""
+    tag = recommendation_id[:TAG_DIGITS]
+    return f"{PREFIX}{{page-{tag}}}:{recommendation_id}".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class UserKeys:
     """The keys of one person; one hash tag, so that a cluster keeps them on one node.

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import ReleaseRefused, StoreUnavailable
+from service.impressions.files import RotatedFiles
+from service.impressions.log import ImpressionLog
 from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
 from service.monitoring.metrics import Metrics
 from service.monitoring.processes import FOLDER
@@ -17,20 +19,25 @@ from service.people import People
 from service.pipeline import Pipeline
 from service.ports.admin import ReleaseAdmin
 from service.ports.serving import Clock, Release, Releases
-from service.ports.stores import SessionStore, StockStore
+from service.ports.stores import PageStore, SessionStore, StockStore
 from service.releases.manager import SingleRelease
 from service.releases.store import open_store
 from service.releases.watch import Watch
+from service.settings.scenarios import DEFAULT
 from service.settings.stores import Sessions
 from service.settings.tree import Settings
 from service.shadow.sampler import Sampler
+from service.stages.identify import Identify
 from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.identities import RedisIdentities
+from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
-from service.wiring.read_path import make_pipeline
+from service.stores.trends import RedisTrends
+from service.trends import TREND_TTL_S, Trends
+from service.wiring.read_path import Scenario, Shared, lookup_of, make_scenarios, page_of
 from service.wiring.redis import keep_of, options_of, redis_url
 
 START_PAUSE_S = 0.02
@@ -62,7 +69,7 @@ class Parts:
     settings: Settings
     releases: Releases
     redis: RedisClient | RedisCluster
-    pipeline: Pipeline
+    scenarios: Mapping[str, Scenario]
     ingest: Ingest
     people: People
     metrics: Metrics
@@ -70,6 +77,14 @@ class Parts:
     admin: ReleaseAdmin
     shadow: Sampler
     watch: Watch
+    impressions: ImpressionLog
+    pages: PageStore
+    trends: Trends
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The read path of whoever names no scenario."""
+        return self.scenarios[DEFAULT].pipeline
 
 
 @asynccontextmanager
@@ -97,21 +112,36 @@ async def open_parts(settings: Settings, seat: Seat | None = None) -> AsyncItera
             *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
             patience=make_patience(settings, metrics),
         )
+        pages = RedisPages(redis, settings.sessions.page_ttl_s)
+        trends = Trends(RedisTrends(redis, TREND_TTL_S), releases, clock)
+        impressions = _impressions(settings, metrics)
         await _apply_stock(stock, releases, START_PATIENCE_S if seat else 0.0)
-        pipeline = make_pipeline(settings, releases, sessions, clock)
-        changed = _forgetting(sessions, pipeline)
+        lookup, page = lookup_of(settings, sessions), page_of(settings, pages)
+        scenarios = make_scenarios(settings, Shared(releases, clock, lookup, page, trends))
+        changed = _forgetting(sessions, lookup.identify)
         people = People(_identities(redis, stored, settings, changed))
         shadow = _sampler(settings, seat, releases.live, metrics)
         watch = Watch(releases, metrics.operator, settings.releases.probe_every_s)
         follower, pulse = follow_stock(stock, releases, STOCK_POLL_S), feel_pulse(metrics.process)
-        for life in (follower, pulse, shadow.run(), watch.run()):
+        lives = (follower, pulse, shadow.run(), watch.run(), impressions.run(), pages.run())
+        for life in (*lives, trends.run()):
             stack.push_async_callback(_end, asyncio.create_task(life))
         yield Parts(
-            *(settings, releases, redis, pipeline, ingest, people, metrics, clock),
+            *(settings, releases, redis, scenarios, ingest, people, metrics, clock),
             admin=admin,
             shadow=shadow,
             watch=watch,
+            impressions=impressions,
+            pages=pages,
+            trends=trends,
         )
+
+
+def _impressions(settings: Settings, metrics: Metrics) -> ImpressionLog:
+    its = settings.impressions
+    folder = its.folder or settings.redis.var_dir / "impressions"
+    files = RotatedFiles(folder, its.file_bytes, its.total_bytes)
+    return ImpressionLog(files, its.share, metrics.lines_dropped)
 
 
 def _sampler(settings: Settings, seat: Seat | None, live: Release, metrics: Metrics) -> Sampler:
@@ -162,11 +192,11 @@ def _identities(
     return RedisIdentities(redis, sessions, its.ids_kept, its.ttl_s, changed)
 
 
-def _forgetting(sessions: SessionStore, pipeline: Pipeline) -> Callable[[Sequence[str]], None]:
+def _forgetting(sessions: SessionStore, identify: Identify) -> Callable[[Sequence[str]], None]:
     """Makes everything in this process forget people."""
 
     def forget(users: Sequence[str]) -> None:
-        pipeline.identify.forget(users)
+        identify.forget(users)
         if isinstance(sessions, CachedSessions):
             sessions.drop(users)
 

@@ -1,19 +1,23 @@
-"""The read path with its stages, rules and rungs."""
+"""The read path of each scenario: stages, rules and rungs, put together from its settings."""
+
+from dataclasses import dataclass
 
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
 from service.pipeline import Pipeline
-from service.ports.serving import Clock, Releases, Rule
-from service.ports.stores import SessionStore
+from service.ports.serving import Clock, LiveTrends, Releases, Rule
+from service.ports.stores import PageStore, SessionStore
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
 from service.rules.filters import Matches
 from service.rules.policy import Policy
 from service.rules.purchased import NotPurchased
 from service.rules.seen import NotSeen
+from service.rules.shown import NotShown
 from service.rules.stock import InStock
 from service.settings.pipeline import PipelineSettings
+from service.settings.scenarios import DEFAULT, load_scenarios
 from service.settings.tree import Settings
 from service.stages.diversify import Diversify
 from service.stages.explore import Explore
@@ -21,29 +25,69 @@ from service.stages.fill import Fill
 from service.stages.filter import Filter
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
+from service.stages.page import Page
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
+from service.stages.sponsor import Sponsor
 
 
-def make_pipeline(
-    settings: Settings, releases: Releases, sessions: SessionStore, clock: Clock
-) -> Pipeline:
-    """The read path with the stages, rules and rungs of these settings."""
-    its = settings.pipeline
-    rules, popular = Filter(_rules(its)), Popular()
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A place on the site: its settings, and the read path made from them."""
+
+    settings: PipelineSettings
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the read paths of all scenarios work with."""
+
+    releases: Releases
+    clock: Clock
+    lookup: Lookup
+    page: Page
+    trends: LiveTrends
+
+
+def lookup_of(settings: Settings, sessions: SessionStore) -> Lookup:
     identify = Identify(settings.sessions.links_remembered)
+    return Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify)
+
+
+def page_of(settings: Settings, pages: PageStore) -> Page:
+    return Page(pages, settings.redis.read_timeout_ms / 1000)
+
+
+def make_scenarios(settings: Settings, shared: Shared) -> dict[str, Scenario]:
+    """A read path for each scenario, and the default one.
+
+    Raises:
+        SetupInvalid: the file of scenarios is wrong.
+    """
+    all_settings = {DEFAULT: settings.pipeline, **load_scenarios(settings.pipeline)}
     gap_s = settings.sessions.gap_s
+    return {
+        name: Scenario(its, make_pipeline(its, gap_s, shared)) for name, its in all_settings.items()
+    }
+
+
+def make_pipeline(its: PipelineSettings, gap_s: float, shared: Shared) -> Pipeline:
+    """The read path with the stages, rules and rungs of these settings."""
+    rules, popular = Filter(_rules(its)), Popular()
     return Pipeline(
-        releases=releases,
-        clock=clock,
-        identify=identify,
-        lookup=Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify),
+        releases=shared.releases,
+        clock=shared.clock,
+        identify=shared.lookup.identify,
+        lookup=shared.lookup,
+        page=shared.page,
         segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
         retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
         filter=rules,
-        fill=Fill((Content(), Trending(), popular), rules),
+        fill=Fill((Content(), Trending(shared.trends), popular), rules),
         explore=Explore(its.explore_share),
-        diversify=Diversify(its.category_share, its.seller_top10, its.again_share),
+        sponsor=Sponsor(its.sponsored_most, rules),
+        diversify=Diversify(its.category_share, its.seller_top10, its.again_share, its.spread),
     )
 
 
@@ -56,4 +100,5 @@ def _rules(its: PipelineSettings) -> tuple[Rule, ...]:
         NotDisliked(),
         NotPurchased(its.purchase_cooldown_s),
         NotSeen(its.seen_window_s),
+        NotShown(),
     )

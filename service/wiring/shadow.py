@@ -1,16 +1,21 @@
 """The read path of a release that only looks on."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from service.ports.serving import Releases
+from service.settings.scenarios import DEFAULT
 from service.settings.tree import Settings
 from service.shadow.replay import listening
 from service.stores.cluster import open_client
+from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
-from service.wiring.read_path import make_pipeline
+from service.stores.trends import RedisTrends
+from service.trends import TREND_TTL_S, Trends
+from service.wiring.read_path import Shared, lookup_of, make_scenarios, page_of
 from service.wiring.redis import keep_of, options_of, redis_url
 
 SHADOW_REDIS = {
@@ -35,6 +40,11 @@ async def open_shadow(settings: Settings, releases: Releases, run: Path) -> Asyn
         async with open_client(options_of(its, url)) as redis:
             sessions = RedisSessions(redis, keep_of(settings.sessions), clock)
             patient = settings.model_copy(update={"redis": its})
-            pipeline = make_pipeline(patient, releases, sessions, clock)
-            async with listening(run, releases.live.name, pipeline):
+            trends = Trends(RedisTrends(redis, TREND_TTL_S), releases, clock)
+            reading = asyncio.create_task(trends.run())
+            page = page_of(patient, RedisPages(redis, 0))
+            shared = Shared(releases, clock, lookup_of(patient, sessions), page, trends)
+            pipelines = make_scenarios(patient, shared)
+            async with listening(run, releases.live.name, pipelines[DEFAULT].pipeline):
                 yield
+            reading.cancel()

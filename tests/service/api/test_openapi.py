@@ -25,6 +25,7 @@ from tests.service.api.world import World
 CALLS = {
     "/v1/recommend": {"post"},
     "/v1/recommend/{user_id}": {"get"},
+    "/v1/recommend/batch": {"post"},
     "/v1/similar": {"post"},
     "/v1/events": {"post"},
     "/v1/items/{item_id}": {"patch"},

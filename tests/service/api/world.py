@@ -1,12 +1,15 @@
 """A whole service in memory: real routes, pipeline and ingest over a tiny release."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 
 from service.app import create_app
 from service.errors import NotReady
+from service.impressions.files import RotatedFiles
+from service.impressions.log import ImpressionLog
 from service.ingest import Ingest
 from service.monitoring.metrics import Metrics
 from service.people import People
@@ -14,11 +17,15 @@ from service.ports.serving import Release
 from service.releases.watch import Watch
 from service.settings.tree import Settings
 from service.shadow.sampler import Sampler
+from service.stages.identify import Identify
+from service.stages.lookup import Lookup
+from service.stages.page import Page
 from service.stores.breaker import Breaker
+from service.trends import Trends
 from service.wiring.parts import Parts
-from service.wiring.read_path import make_pipeline
+from service.wiring.read_path import Shared, make_scenarios
 from tests.factories import NOW_S, make_catalogue, make_release
-from tests.fakes import FakeAdmin, FakeIdentities, FakeSessions, FakeStock
+from tests.fakes import FakeAdmin, FakeIdentities, FakePages, FakeSessions, FakeStock, FakeTrends
 from tests.scrapes import sample
 
 
@@ -61,12 +68,19 @@ class World:
         self.stock = FakeStock()
         self.metrics = Metrics()
         self.breaker = Breaker(5, 1.0, 30.0, self.metrics.breaker)
-        self.pipeline = make_pipeline(self.settings, self.releases, self.sessions, self.clock)
+        files = RotatedFiles(Path("never-written"), 2**20, 2**20)
+        self.impressions = ImpressionLog(files, 1.0, self.metrics.lines_dropped)
+        self.pages = FakePages()
+        self.trends = Trends(FakeTrends(), self.releases, self.clock)
+        lookup = Lookup(self.sessions, 0.01, Identify(100))
+        page = Page(self.pages, 0.01)
+        shared = Shared(self.releases, self.clock, lookup, page, self.trends)
+        self.scenarios = make_scenarios(self.settings, shared)
         self.parts = Parts(
             settings=self.settings,
             releases=cast(Any, self.releases),
             redis=cast(Any, Up(self.breaker)),
-            pipeline=self.pipeline,
+            scenarios=self.scenarios,
             ingest=Ingest(self.sessions, self.stock, self.releases, self.clock),
             people=People(FakeIdentities(self.sessions)),
             metrics=self.metrics,
@@ -74,6 +88,9 @@ class World:
             admin=self.admin,
             shadow=Sampler(None, 0.0, "tiny", self.metrics.operator.shadow),
             watch=Watch(self.releases, self.metrics.operator, 300.0),
+            impressions=self.impressions,
+            pages=self.pages,
+            trends=self.trends,
         )
         self.app = create_app(self.settings, self.parts)
 
