@@ -14,7 +14,7 @@ DEMO_DATA ?= models/demo/data
 DEMO_STORE ?= models/demo/store
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-stores check lock clean
+.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-stores bench-filters check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench-faults: $(ALL)  ## what a Redis that hangs or dies costs (FAULT_RATE=100 F
 
 bench-stores: $(ALL)  ## reading and writing sessions beside bare redis-py, and their size
 	$(BIN)/python -m tests.service.stores.measure
+
+bench-filters: $(ALL)  ## latency and recall under filters, 1 million items, beside hnswlib's own filter
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.service.indexes.measure
 
 check: lint test  ## what must pass before a commit, and what CI runs
 

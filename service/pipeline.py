@@ -21,8 +21,10 @@ from service.stages.fill import Fill
 from service.stages.filter import Filter
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
+from service.stages.page import Page
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
+from service.stages.sponsor import Sponsor
 from service.stages.truncate import truncate
 
 
@@ -34,11 +36,13 @@ class Pipeline:
     clock: Clock
     identify: Identify
     lookup: Lookup
+    page: Page
     segment: Segmenter
     retrieve: Retrieve
     filter: Filter
     fill: Fill
     explore: Explore
+    sponsor: Sponsor
     diversify: Diversify
 
     async def recommend(self, request: Request, trace: Trace) -> Recommendation:
@@ -56,21 +60,27 @@ class Pipeline:
             person = self.identify(request)
         with trace.stage("lookup", forgive="session"):  # what this person did, under all ids
             person, session = await self.lookup(person, session, deadline, trace)
+        with trace.stage("page", forgive="page"):  # what the pages before this one have shown
+            trace.shown = await self.page(request, deadline, trace)
         with trace.stage("segment"):  # new, sparse, casual, power, guest or stale
             segment = self.segment(request, session, now_s)
             rows = release.catalogue.rows_of(session.item_ids)
             visit = session.current(self.segment.gap_s, now_s)
-            query = Query(request, person.user, session, rows, segment, deadline, now_s, visit)
+            query = Query(
+                *(request, person.user, session, rows, segment, deadline, now_s, visit), trace.shown
+            )
         with trace.stage("embed", forgive="tower"):  # the user tower; None for a new visitor
             vector = embed(query, release)
         with trace.stage("retrieve", forgive="index"):  # nearest items, and own items again
-            found = self.retrieve(vector, query, release)
+            found = self.retrieve(vector, query, release, trace)
         with trace.stage("filter"):  # stock, policy, excluded, purchased, seen, request filters
             found = self.filter(found, query, release, trace)
         with trace.stage("fill"):  # too few left: content, trending, popular; same rules
             found = self.fill(found, query, release, trace)
         with trace.stage("explore", forgive="explore"):  # places for items we know little about
             found = self.explore(found, query, release, trace)
+        with trace.stage("sponsor", forgive="sponsor"):  # paid places, under the same rules
+            found = self.sponsor(found, query, release, trace)
         with trace.stage("diversify", forgive="diversify"):  # no category or seller fills the list
             found = self.diversify(found, query, release)
         with trace.stage("truncate"):  # the first k, as the answer
@@ -90,7 +100,7 @@ class Pipeline:
         with trace.stage("embed"):  # the item's own vector stands for the person's
             vector = _vector(query, release)
         with trace.stage("retrieve", forgive="index"):
-            found = self.retrieve.nearest(vector, query, release)
+            found = self.retrieve.nearest(vector, query, release, trace)
         with trace.stage("filter"):
             found = self.filter(found, query, release, trace)
         with trace.stage("fill"):

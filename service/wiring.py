@@ -18,7 +18,7 @@ from service.monitoring.metrics import Metrics
 from service.people import People
 from service.pipeline import Pipeline
 from service.ports.serving import Clock, Release, Releases, Rule
-from service.ports.stores import SessionStore
+from service.ports.stores import PageStore, SessionStore
 from service.releases.manager import ReleaseManager
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
@@ -26,6 +26,7 @@ from service.rules.filters import Matches
 from service.rules.policy import Policy
 from service.rules.purchased import NotPurchased
 from service.rules.seen import NotSeen
+from service.rules.shown import NotShown
 from service.rules.stock import InStock
 from service.settings.pipeline import PipelineSettings
 from service.settings.scenarios import DEFAULT, load_scenarios
@@ -37,14 +38,17 @@ from service.stages.fill import Fill
 from service.stages.filter import Filter
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
+from service.stages.page import Page
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
+from service.stages.sponsor import Sponsor
 from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient, RedisOptions
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
 from service.stores.embedded import embedded_redis, running_redis
 from service.stores.identities import RedisIdentities
+from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
 
@@ -75,6 +79,7 @@ class Parts:
     metrics: Metrics
     clock: Clock
     impressions: ImpressionLog
+    pages: PageStore
 
     @property
     def pipeline(self) -> Pipeline:
@@ -108,13 +113,18 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
         stack.push_async_callback(_end, follower)
         identify = Identify(settings.sessions.links_remembered)
-        scenarios = make_scenarios(settings, releases, sessions, clock, identify)
+        pages = RedisPages(redis, settings.sessions.page_ttl_s)
+        stack.push_async_callback(_end, asyncio.create_task(pages.run()))
+        read_timeout_s = settings.redis.read_timeout_ms / 1000
+        lookup = Lookup(sessions, read_timeout_s, identify)
+        scenarios = make_scenarios(settings, releases, clock, lookup, Page(pages, read_timeout_s))
         changed = _forgetting(sessions, identify)
         people = People(_identities(redis, stored, settings, changed))
         impressions = make_impressions(settings, metrics)
         stack.push_async_callback(_end, asyncio.create_task(impressions.run()))
         yield Parts(
-            *(settings, releases, redis, scenarios, ingest, people, metrics, clock), impressions
+            *(settings, releases, redis, scenarios, ingest, people, metrics, clock),
+            *(impressions, pages),
         )
 
 
@@ -148,28 +158,28 @@ class NoRelease:
 
 
 def make_scenarios(
-    settings: Settings,
-    releases: Releases,
-    sessions: SessionStore,
-    clock: Clock,
-    identify: Identify,
+    settings: Settings, releases: Releases, clock: Clock, lookup: Lookup, page: Page
 ) -> dict[str, Scenario]:
     """A read path for each scenario, and the default one; who is who they know together.
 
     Raises:
         SetupInvalid: the file of scenarios is wrong.
     """
-    lookup = Lookup(sessions, settings.redis.read_timeout_ms / 1000, identify)
     all_settings = {DEFAULT: settings.pipeline, **load_scenarios(settings.pipeline)}
     gap_s = settings.sessions.gap_s
     return {
-        name: Scenario(its, make_pipeline(its, gap_s, releases, clock, lookup))
+        name: Scenario(its, make_pipeline(its, gap_s, releases, clock, lookup, page))
         for name, its in all_settings.items()
     }
 
 
 def make_pipeline(
-    its: PipelineSettings, gap_s: float, releases: Releases, clock: Clock, lookup: Lookup
+    its: PipelineSettings,
+    gap_s: float,
+    releases: Releases,
+    clock: Clock,
+    lookup: Lookup,
+    page: Page,
 ) -> Pipeline:
     """The read path with the stages, rules and rungs of these settings."""
     rules, popular = Filter(_rules(its)), Popular()
@@ -178,11 +188,13 @@ def make_pipeline(
         clock=clock,
         identify=lookup.identify,
         lookup=lookup,
+        page=page,
         segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
         retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
         filter=rules,
         fill=Fill((Content(), Trending(), popular), rules),
         explore=Explore(its.explore_share),
+        sponsor=Sponsor(its.sponsored_most, rules),
         diversify=Diversify(its.category_share, its.seller_top10, its.again_share, its.spread),
     )
 
@@ -204,6 +216,7 @@ def _rules(its: PipelineSettings) -> tuple[Rule, ...]:
         NotDisliked(),
         NotPurchased(its.purchase_cooldown_s),
         NotSeen(its.seen_window_s),
+        NotShown(),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from service.domain.actions import ACTION_CODES, IMPRESSION
+from service.domain.arrays import Hashes
 from service.domain.events import Event, EventOutcome
 from service.domain.identity import LinkOutcome
 from service.domain.items import item_hash
@@ -32,6 +33,22 @@ class Person:
     interests: tuple[str, ...] = ()
     links: list[str] = field(default_factory=list)
     """For an account its anonymous ids, for an anonymous id its account."""
+
+
+class FakePages:
+    """`service.ports.stores.PageStore` in memory; `down` makes reading fail."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, Hashes] = {}
+        self.down = False
+
+    def remember(self, recommendation_id: str, shown: Hashes) -> None:
+        self.shown[recommendation_id] = shown
+
+    async def read(self, recommendation_id: str, timeout_s: float) -> Hashes | None:
+        if self.down:
+            raise StoreUnavailable("refused")
+        return self.shown.get(recommendation_id)
 
 
 class FakeSessions:

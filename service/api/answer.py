@@ -1,5 +1,7 @@
 """Sends a finished list and lets the metrics and the log know."""
 
+import numpy as np
+
 from service.api.encode import answer_headers, encode_answer
 from service.api.exchange import Exchange
 from service.domain.recommendations import Recommendation
@@ -35,6 +37,8 @@ async def send_list(
 def counted(
     parts: Parts, request: Request, trace: Trace, answer: Recommendation, release: Release
 ) -> None:
-    """Metrics and the impression log, once the list is on its way."""
+    """Metrics, pages and the impression log, once the list is on its way."""
     parts.metrics.recommended(request, trace, answer, release)
+    hashes = release.catalogue.hashes[answer.items.rows]
+    parts.pages.remember(answer.recommendation_id, np.concatenate((trace.shown, hashes)))
     parts.impressions.shown(request, trace, answer, release, parts.clock())

@@ -16,6 +16,8 @@ DegradedWord = Literal[
     "filter",
     "fill",
     "explore",
+    "sponsor",
+    "page",
     "diversify",
 ]
 

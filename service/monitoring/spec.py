@@ -31,16 +31,26 @@ CODES = (
     *("499", "500", "503", OTHER),
 )
 STAGES = (
-    *("parse", "identify", "lookup", "segment", "embed", "retrieve", "filter", "fill", "explore"),
-    *("diversify", "truncate", "encode"),
+    *("parse", "identify", "lookup", "page", "segment", "embed", "retrieve", "filter", "fill"),
+    *("explore", "sponsor", "diversify", "truncate", "encode"),
 )
 DEGRADED = (
     *("none", "identity", "session", "tower", "index", "deadline", "short", "filter", "fill"),
-    *("explore", "diversify", OTHER),
+    *("explore", "sponsor", "page", "diversify", OTHER),
 )
 INVALID_VECTORS = ("nan", "inf", "zero", "norm", "dim")
-RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", OTHER)
-REDIS_OPS = ("read", "record", "identity", "stock_read", "stock_write", "health", OTHER)
+RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", "shown", OTHER)
+REDIS_OPS = (
+    "read",
+    "record",
+    "identity",
+    "stock_read",
+    "stock_write",
+    "health",
+    "page_read",
+    "page_write",
+    OTHER,
+)
 REDIS_OUTCOMES = (
     *("ok", "miss", "timeout", "refused", "pool_exhausted", "wrongtype", "corrupt", "readonly"),
     *("oom", "moved", "auth", "circuit_open", OTHER),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from service.domain.arrays import Hashes
 from service.domain.events import Event, EventOutcome
 from service.domain.identity import LinkOutcome
 from service.domain.sessions import Session
@@ -71,6 +72,22 @@ class IdentityStore(Protocol):
 
         Raises:
             StoreUnavailable: perhaps not everything is gone.
+        """
+        ...
+
+
+class PageStore(Protocol):
+    """Remembers for half an hour what a list has shown, so that it can be continued."""
+
+    def remember(self, recommendation_id: str, shown: Hashes) -> None:
+        """Keeps the hashes of all items shown so far; may be lost, never fails."""
+        ...
+
+    async def read(self, recommendation_id: str, timeout_s: float) -> Hashes | None:
+        """What was shown; None when nobody remembers the list.
+
+        Raises:
+            StoreUnavailable: not answered within `timeout_s`.
         """
         ...
 

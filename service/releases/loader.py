@@ -19,6 +19,7 @@ from service.errors import ReleaseRefused, Unavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
 from service.indexes.hnsw_file import IndexFileInvalid, read_index_file
+from service.indexes.router import Router
 from service.ports.serving import Release
 from service.releases import files, ladders, manifest, probes, vectors
 from service.towers.inputs import TowerFit
@@ -55,6 +56,8 @@ class Loading:
     tower: OnnxUserTower
     index: HnswIndex
     exact: ExactIndex
+    router: Router
+    stock: StockColumn
     ladder: Ladder
 
     def __init__(self, folder: Path) -> None:
@@ -86,7 +89,9 @@ class Loading:
         return f"{self.manifest.n_items} x {self.manifest.dim}, finite, unit length"
 
     def check_catalogue(self) -> str:
-        self.catalogue = columns.read_columns(self.folder / columns.FILE, self.vectors)
+        self.catalogue = columns.read_columns(
+            self.folder / columns.FILE, self.vectors, self.manifest.filterable
+        )
         if len(self.catalogue) != self.manifest.n_items:
             raise ReleaseRefused(
                 "catalogue",
@@ -149,6 +154,11 @@ class Loading:
         asked = probes.read_probes(self._read(probes.FILE), facts.dim, facts.n_items)
         cosine = probes.check_vectors(asked, self.tower, self.catalogue)
         _, recall = probes.check_neighbours(asked, self.index, self.exact, facts.index.recall_floor)
+        self.stock = StockColumn(self.catalogue, self.catalogue.in_stock)
+        self.router = Router(
+            *(self.index, facts.index.ef_search, self.vectors), self.catalogue, self.stock
+        )
+        self.router.calibrate(asked.vectors, facts.index.recall_floor)
         return f"{len(asked)} probes, cosine >= {cosine:.6f}, recall at 100 {recall:.4f}"
 
     def warm_up(self) -> str:
@@ -157,6 +167,7 @@ class Loading:
             for _ in range(WARM_UP_ROUNDS):
                 vector = self.tower.embed(Session(), self.catalogue, time.time())
                 self.index.search(vector, probes.DEPTH)
+                self.router.search(vector, probes.DEPTH)
         except Unavailable as error:
             raise ReleaseRefused(
                 "golden", f"the empty history cannot be answered ({error}): train or export again"
@@ -175,8 +186,9 @@ class Loading:
             tower=self.tower,
             index=self.index,
             exact=self.exact,
+            router=self.router,
             catalogue=self.catalogue,
-            stock=StockColumn(self.catalogue, self.catalogue.in_stock),
+            stock=self.stock,
             ladder=self.ladder,
             manifest=MappingProxyType(asdict(facts)),
         )

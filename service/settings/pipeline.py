@@ -33,6 +33,7 @@ class PipelineSettings(Slice):
     spread: float = key(
         0.1, "weight", "Weight of being unlike the items above, in a list.", ge=0, le=1
     )
+    sponsored_most: int = key(2, "items", "Most sponsored items in a list.", ge=0, le=10)
     again_share: float = key(0.5, "share", "Largest share of the person's own items.", ge=0, le=1)
 
     scenarios: Path | None = key(

@@ -82,6 +82,9 @@ class Sessions(Slice):
     future_after_s: int = key(
         300, "s", "Events further ahead than this are rejected as future.", ge=0, le=86_400
     )
+    page_ttl_s: int = key(
+        1800, "s", "How long a list can be continued by its id; 0 is off.", ge=0, le=86_400
+    )
     gap_s: int = key(1800, "s", "A longer pause than this ends a visit.", ge=60, le=86_400)
 
     ids_kept: int = key(

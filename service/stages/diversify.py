@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Codes, Mask
+from service.domain.arrays import Codes, Mask, among
 from service.domain.candidates import Candidates
 from service.domain.requests import Query
 from service.domain.sources import Source
@@ -17,6 +17,8 @@ TOP = 10
 """The seller cap holds within the first ten places."""
 UNKNOWN = -1
 FEW_CATEGORIES = 2
+PLACED = np.array([Source.EXPLORATION, Source.SPONSORED], dtype=np.uint8)
+"""Sources whose items have been given their place."""
 WINDOW = 60
 """The first candidates are spread: people look at the top, and the cost grows with the square."""
 
@@ -58,16 +60,16 @@ class Diversify:
         return found.take(np.array(chosen + rest, dtype=np.int64))
 
     def _spread(self, found: Candidates, k: int, release: Release) -> Candidates:
-        """The first candidates in MMR order; explored items keep their places."""
+        """The first candidates in MMR order; explored and sponsored items keep their places."""
         order = np.arange(len(found))
         window = min(2 * k, WINDOW, len(found))
-        places = np.flatnonzero(found.sources[:window] != Source.EXPLORATION)
+        places = np.flatnonzero(~among(found.sources[:window], PLACED))
         order[places] = places[spread(release.catalogue.vectors[found.rows[places]], self.spread)]
         return found.take(order)
 
     def _category_cap(self, query: Query) -> int:
         """No cap where the caller asked for one or two categories: it would make no sense."""
-        if 0 < len(query.request.filters.categories) <= FEW_CATEGORIES:
+        if 0 < len(query.request.filters.words("category")) <= FEW_CATEGORIES:
             return query.request.k
         return max(1, math.floor(self.category_share * query.request.k))
 

@@ -32,7 +32,9 @@ class Fill:
         for rung in self.rungs:
             if len(found) >= k:
                 break
-            proposed = _propose(rung, query, release, 2 * k + SLACK + len(found), trace)
+            proposed = _propose(
+                rung, query, release, 2 * k + SLACK + len(found) + len(query.shown), trace
+            )
             found = found.then(self.rules(proposed, query, release, trace)).head(2 * k)
         return found
 

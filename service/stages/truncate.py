@@ -54,8 +54,9 @@ def truncate(
 
 def _missing(query: Query, release: Release) -> tuple[str, ...]:
     """Ids that the request named and the catalogue does not know, each once."""
-    brought = query.request.recent_actions.item_ids
-    asked = dict.fromkeys((*brought, *query.request.exclude_item_ids))
+    request = query.request
+    brought = request.recent_actions.item_ids
+    asked = dict.fromkeys((*brought, *request.exclude_item_ids, *request.sponsored_item_ids))
     return tuple(item_id for item_id in asked if release.catalogue.row_of(item_id) < 0)
 
 

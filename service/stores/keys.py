@@ -8,6 +8,13 @@ PREFIX = "sightline:"
 STOCK = b"sightline:{stock}"
 STOCK_VERSION = b"sightline:{stock}:version"
 CHECK_BYTES = 8
+TAG_DIGITS = 2
+
+
+def page_key(recommendation_id: str) -> bytes:
+    """The key of what a list has shown; a few hundred hash tags spread them over a cluster."""
+    tag = recommendation_id[:TAG_DIGITS]
+    return f"{PREFIX}{{page-{tag}}}:{recommendation_id}".encode()
 
 
 @dataclass(frozen=True, slots=True)

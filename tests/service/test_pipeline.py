@@ -25,8 +25,10 @@ from service.stages.fill import Fill
 from service.stages.filter import Filter
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
+from service.stages.page import Page
 from service.stages.retrieve import Retrieve
 from service.stages.segment import Segmenter
+from service.stages.sponsor import Sponsor
 from tests.factories import (
     NOW_S,
     MeanTower,
@@ -35,6 +37,7 @@ from tests.factories import (
     make_release,
     make_session,
 )
+from tests.fakes import FakePages
 
 
 class Sessions:
@@ -69,17 +72,20 @@ def make_pipeline(release: Release, sessions: Sessions | None = None) -> Pipelin
         clock=lambda: NOW_S,
         identify=identify,
         lookup=Lookup(sessions or Sessions(), 1.0, identify),
+        page=Page(FakePages(), 1.0),
         segment=Segmenter(5, 50, 90 * 86_400.0),
         retrieve=Retrieve(3.0),
         filter=rules,
         fill=Fill((Content(), Trending(), Popular()), rules),
         explore=Explore(0.0),
+        sponsor=Sponsor(2, rules),
         diversify=Diversify(0.4, 3, 0.5),
     )
 
 
 ANN = make_session(("i30", "view"), ("i31", "view"))
 RELEASE = make_release(make_catalogue(40), has_repeats=False)
+BROKEN = NearestRows(RELEASE.catalogue.vectors, broken=True)
 
 
 async def test_a_known_person_gets_near_items_and_an_undegraded_answer() -> None:
@@ -121,7 +127,7 @@ async def test_actions_brought_along_still_count_when_the_store_is_down() -> Non
     ("broken", "reason"),
     [
         ({"tower": MeanTower(broken=True)}, "tower"),
-        ({"index": NearestRows(RELEASE.catalogue.vectors, broken=True)}, "index"),
+        ({"router": make_release(RELEASE.catalogue, index=BROKEN).router}, "index"),
     ],
 )
 async def test_a_broken_part_degrades_the_answer(broken: dict[str, object], reason: str) -> None:

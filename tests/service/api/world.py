@@ -18,10 +18,12 @@ from service.ports.serving import Release
 from service.releases.manager import ReleaseState, ReleaseStatus
 from service.settings.tree import Settings
 from service.stages.identify import Identify
+from service.stages.lookup import Lookup
+from service.stages.page import Page
 from service.stores.breaker import Breaker
 from service.wiring import Parts, make_scenarios
 from tests.factories import NOW_S, make_catalogue, make_release
-from tests.fakes import FakeIdentities, FakeSessions, FakeStock
+from tests.fakes import FakeIdentities, FakePages, FakeSessions, FakeStock
 
 
 class Held:
@@ -68,8 +70,10 @@ class World:
         self.breaker = Breaker(5, 1.0, 30.0, self.metrics.breaker)
         files = RotatedFiles(Path("never-written"), 2**20, 2**20)
         self.impressions = ImpressionLog(files, 1.0, self.metrics.lines_dropped)
+        self.pages = FakePages()
+        lookup = Lookup(self.sessions, 0.01, Identify(100))
         self.scenarios = make_scenarios(
-            *(self.settings, self.releases, self.sessions, self.clock), Identify(100)
+            *(self.settings, self.releases, self.clock, lookup), Page(self.pages, 0.01)
         )
         self.parts = Parts(
             settings=self.settings,
@@ -81,6 +85,7 @@ class World:
             metrics=self.metrics,
             clock=self.clock,
             impressions=self.impressions,
+            pages=self.pages,
         )
         self.app = create_app(self.settings, self.parts)
 
