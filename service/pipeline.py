@@ -64,10 +64,10 @@ class Pipeline:
             trace.shown = await self.page(request, deadline, trace)
         with trace.stage("segment"):  # new, sparse, casual, power, guest or stale
             segment = self.segment(request, session, now_s)
-            rows = release.catalogue.rows_of(session.item_ids)
-            visit = session.current(self.segment.gap_s, now_s)
             query = Query(
-                *(request, person.user, session, rows, segment, deadline, now_s, visit), trace.shown
+                *(request, person.user, session, release.catalogue.rows_of(session.item_ids)),
+                *(segment, deadline, now_s, session.current(self.segment.gap_s, now_s)),
+                trace.shown,
             )
         with trace.stage("embed", forgive="tower"):  # the user tower; None for a new visitor
             vector = embed(query, release)

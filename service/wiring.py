@@ -8,40 +8,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from service.errors import NotReady, ReleaseRefused, StoreUnavailable
-from service.fallback.content import Content
-from service.fallback.popular import Popular
-from service.fallback.trending import Trending
 from service.impressions.files import RotatedFiles
 from service.impressions.log import ImpressionLog
 from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
 from service.monitoring.metrics import Metrics
 from service.people import People
 from service.pipeline import Pipeline
-from service.ports.serving import Clock, Release, Releases, Rule
+from service.ports.serving import Clock, Release
 from service.ports.stores import PageStore, SessionStore
 from service.releases.manager import ReleaseManager
-from service.rules.disliked import NotDisliked
-from service.rules.excluded import NotExcluded
-from service.rules.filters import Matches
-from service.rules.policy import Policy
-from service.rules.purchased import NotPurchased
-from service.rules.seen import NotSeen
-from service.rules.shown import NotShown
-from service.rules.stock import InStock
-from service.settings.pipeline import PipelineSettings
-from service.settings.scenarios import DEFAULT, load_scenarios
+from service.scenarios import Scenario, Shared, make_scenarios
+from service.settings.scenarios import DEFAULT
 from service.settings.stores import Redis, Sessions
 from service.settings.tree import Settings
-from service.stages.diversify import Diversify
-from service.stages.explore import Explore
-from service.stages.fill import Fill
-from service.stages.filter import Filter
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
 from service.stages.page import Page
-from service.stages.retrieve import Retrieve
-from service.stages.segment import Segmenter
-from service.stages.sponsor import Sponsor
 from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient, RedisOptions
 from service.stores.cluster import RedisCluster, open_client
@@ -51,19 +33,14 @@ from service.stores.identities import RedisIdentities
 from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
 from service.stores.stock import RedisStock
+from service.stores.trends import RedisTrends
+from service.trends import HOUR_S, HOURS, Trends
 
 BACKFILL_TIMEOUT_S = 5.0
 """A backfill may wait for a busy Redis; nobody waits for the backfill."""
+TREND_TTL_S = (HOURS + 1) * HOUR_S
 STOCK_POLL_S = 0.5
 """How often stock changes of other processes are looked for; they have to bite within a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A place on the site: its settings, and the read path made from them."""
-
-    settings: PipelineSettings
-    pipeline: Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +57,7 @@ class Parts:
     clock: Clock
     impressions: ImpressionLog
     pages: PageStore
+    trends: Trends
 
     @property
     def pipeline(self) -> Pipeline:
@@ -117,14 +95,17 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(_end, asyncio.create_task(pages.run()))
         read_timeout_s = settings.redis.read_timeout_ms / 1000
         lookup = Lookup(sessions, read_timeout_s, identify)
-        scenarios = make_scenarios(settings, releases, clock, lookup, Page(pages, read_timeout_s))
+        trends = Trends(RedisTrends(redis, TREND_TTL_S), releases, clock)
+        stack.push_async_callback(_end, asyncio.create_task(trends.run()))
+        page = Page(pages, read_timeout_s)
+        scenarios = make_scenarios(settings, Shared(releases, clock, lookup, page, trends))
         changed = _forgetting(sessions, identify)
         people = People(_identities(redis, stored, settings, changed))
         impressions = make_impressions(settings, metrics)
         stack.push_async_callback(_end, asyncio.create_task(impressions.run()))
         yield Parts(
             *(settings, releases, redis, scenarios, ingest, people, metrics, clock),
-            *(impressions, pages),
+            *(impressions, pages, trends),
         )
 
 
@@ -157,67 +138,12 @@ class NoRelease:
         raise NotReady("no release is loaded")
 
 
-def make_scenarios(
-    settings: Settings, releases: Releases, clock: Clock, lookup: Lookup, page: Page
-) -> dict[str, Scenario]:
-    """A read path for each scenario, and the default one; who is who they know together.
-
-    Raises:
-        SetupInvalid: the file of scenarios is wrong.
-    """
-    all_settings = {DEFAULT: settings.pipeline, **load_scenarios(settings.pipeline)}
-    gap_s = settings.sessions.gap_s
-    return {
-        name: Scenario(its, make_pipeline(its, gap_s, releases, clock, lookup, page))
-        for name, its in all_settings.items()
-    }
-
-
-def make_pipeline(
-    its: PipelineSettings,
-    gap_s: float,
-    releases: Releases,
-    clock: Clock,
-    lookup: Lookup,
-    page: Page,
-) -> Pipeline:
-    """The read path with the stages, rules and rungs of these settings."""
-    rules, popular = Filter(_rules(its)), Popular()
-    return Pipeline(
-        releases=releases,
-        clock=clock,
-        identify=lookup.identify,
-        lookup=lookup,
-        page=page,
-        segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
-        retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
-        filter=rules,
-        fill=Fill((Content(), Trending(), popular), rules),
-        explore=Explore(its.explore_share),
-        sponsor=Sponsor(its.sponsored_most, rules),
-        diversify=Diversify(its.category_share, its.seller_top10, its.again_share, its.spread),
-    )
-
-
 def make_impressions(settings: Settings, metrics: Metrics) -> ImpressionLog:
     """The impression log of this process."""
     its = settings.impressions
     folder = its.folder or settings.redis.var_dir / "impressions"
     files = RotatedFiles(folder, its.file_bytes, its.total_bytes)
     return ImpressionLog(files, its.share, metrics.lines_dropped)
-
-
-def _rules(its: PipelineSettings) -> tuple[Rule, ...]:
-    return (
-        InStock(),
-        Policy(),
-        Matches(),
-        NotExcluded(),
-        NotDisliked(),
-        NotPurchased(its.purchase_cooldown_s),
-        NotSeen(its.seen_window_s),
-        NotShown(),
-    )
 
 
 def _releases(settings: Settings, metrics: Metrics) -> ReleaseManager:

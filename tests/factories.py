@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from service.catalogue.attributes import matching, read_attribute
 from service.domain.actions import ACTION_CODES
-from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
+from service.domain.arrays import NO_ROWS, Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.candidates import Candidates
 from service.domain.deadlines import Deadline
 from service.domain.items import item_hash
@@ -146,6 +146,13 @@ class MeanTower:
         mean = catalogue.vectors[rows[rows >= 0]].mean(axis=0)
         vector: Vector = mean / np.linalg.norm(mean)
         return vector
+
+
+class NoTrends:
+    """Nothing rises."""
+
+    def rows_in(self, scope: str, release: Release) -> Rows:
+        return NO_ROWS
 
 
 @dataclass

@@ -35,6 +35,23 @@ class Person:
     """For an account its anonymous ids, for an anonymous id its account."""
 
 
+class FakeTrends:
+    """`service.ports.stores.TrendStore` in memory."""
+
+    def __init__(self) -> None:
+        self.hours: dict[int, dict[str, float]] = {}
+        self.n_reads = 0
+
+    async def add(self, hour: int, weights: Mapping[str, float]) -> None:
+        kept = self.hours.setdefault(hour, {})
+        for name, weight in weights.items():
+            kept[name] = kept.get(name, 0.0) + weight
+
+    async def read(self, hour: int) -> Mapping[str, float]:
+        self.n_reads += 1
+        return dict(self.hours.get(hour, {}))
+
+
 class FakePages:
     """`service.ports.stores.PageStore` in memory; `down` makes reading fail."""
 

@@ -113,6 +113,7 @@ def _event(body: EventBody, limits: Limits, now_s: float) -> Event:
         value=float("nan") if body.value is None else body.value,
         recommendation_id=body.recommendation_id or "",
         rank=body.rank or 0,
+        country=body.country or "",
     )
 
 
@@ -142,6 +143,7 @@ def _count(values: Sequence[object], batch: Batch, result: IngestResult, parts: 
         if outcome is EventOutcome.STORED:
             metrics.event_lag(now_s - event.at_s)
             parts.impressions.happened(event)
+            parts.trends.count(event)
     for place in (at for at, (code, _) in batch.rejected.items() if code != RATE_LIMITED):
         value = values[place]
         kind = value.get("event_type") if isinstance(value, dict) else None

@@ -9,7 +9,8 @@ from service.api.scenarios import scenario_of
 from service.api.schemas import RecommendBody, RecommendQuery
 from service.domain.requests import Request
 from service.domain.traces import Trace
-from service.wiring import Parts, Scenario
+from service.scenarios import Scenario
+from service.wiring import Parts
 
 PATH = "/v1/recommend"
 PATH_OF_USER = "/v1/recommend/{user_id}"

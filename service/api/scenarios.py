@@ -1,8 +1,9 @@
 """Which pipeline answers: that of the scenario that the request names."""
 
 from service.api.problems import InvalidFields
+from service.scenarios import Scenario
 from service.settings.scenarios import DEFAULT
-from service.wiring import Parts, Scenario
+from service.wiring import Parts
 
 
 def scenario_of(parts: Parts, name: str) -> Scenario:

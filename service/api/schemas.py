@@ -197,6 +197,7 @@ class EventBody(Wire):
     timestamp: Instant | None = None
     """Now, when absent."""
     value: float | None = None
+    country: Word | None = None
     recommendation_id: Id | None = None
     rank: Annotated[int, Field(ge=1, le=500)] | None = None
 

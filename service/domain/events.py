@@ -17,6 +17,7 @@ class Event:
         value: units bought, a rating, …; NaN when unknown.
         recommendation_id: the list in which the item was shown, if any.
         rank: its place there, from 1; 0 when unknown.
+        country: where the person was, as requests name it in their context; empty when unknown.
     """
 
     event_id: str
@@ -27,6 +28,7 @@ class Event:
     value: float = float("nan")
     recommendation_id: str = ""
     rank: int = 0
+    country: str = ""
 
 
 class EventOutcome(StrEnum):

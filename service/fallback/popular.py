@@ -24,7 +24,7 @@ class Popular:
             return Candidates.of(rows, None, SOURCE)
         ladder, country = release.ladder, query.request.context.get("country")
         liked = [ladder.popular_in(category_scope(name)) for name in query.session.interests]
-        found = Candidates.of(interleave([rows for rows in liked if len(rows)]), None, SOURCE)
+        found = Candidates.of(interleave(liked), None, SOURCE)
         if country is not None:
             local = ladder.popular_in(country_scope(country))
             found = found.then(Candidates.of(local, None, SOURCE))

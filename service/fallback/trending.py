@@ -10,7 +10,7 @@ from service.domain.candidates import Candidates
 from service.domain.ladders import category_scope
 from service.domain.requests import Query
 from service.domain.sources import Source
-from service.ports.serving import Release
+from service.ports.serving import LiveTrends, Release
 
 MOST_SCOPES = 3
 """Categories taken from the recent actions; the share of a fourth would be noise."""
@@ -20,16 +20,20 @@ MOST_SCOPES = 3
 class Trending:
     """Interleaves the trending lists of the person's categories, best first.
 
+    What rises now comes first, and beneath it what rose when the release was built.
     It has nothing to say about a stranger: what rises everywhere is a far poorer guess at a
     first order than what is popular, so that is left to the next rung.
     """
 
+    live: LiveTrends
     name: str = "trending"
 
     def propose(self, query: Query, release: Release, n: int) -> Candidates:
-        lists = [release.ladder.trending_in(scope) for scope in self._scopes(query, release)]
-        rows = interleave([rows for rows in lists if len(rows)])
-        return Candidates.of(rows[:n], None, Source.TRENDING)
+        scopes = self._scopes(query, release)
+        now = interleave([self.live.rows_in(scope, release) for scope in scopes])
+        built = interleave([release.ladder.trending_in(scope) for scope in scopes])
+        lists = (Candidates.of(rows, None, Source.TRENDING) for rows in (now, built))
+        return next(lists).then(next(lists)).head(n)
 
     def _scopes(self, query: Query, release: Release) -> list[str]:
         """Declared interests, else the commonest categories of the recent actions."""
@@ -46,6 +50,7 @@ def _categories(query: Query, release: Release) -> list[str]:
 
 def interleave(lists: list[Rows]) -> Rows:
     """First of each list, then the second of each, …; a row keeps its first place."""
+    lists = [rows for rows in lists if len(rows)]
     if not lists:
         return NO_ROWS
     width = max(len(rows) for rows in lists)

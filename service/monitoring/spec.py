@@ -41,15 +41,8 @@ DEGRADED = (
 INVALID_VECTORS = ("nan", "inf", "zero", "norm", "dim")
 RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", "shown", OTHER)
 REDIS_OPS = (
-    "read",
-    "record",
-    "identity",
-    "stock_read",
-    "stock_write",
-    "health",
-    "page_read",
-    "page_write",
-    OTHER,
+    *("read", "record", "identity", "stock_read", "stock_write", "page_read", "page_write"),
+    *("trend_read", "trend_write", "health", OTHER),
 )
 REDIS_OUTCOMES = (
     *("ok", "miss", "timeout", "refused", "pool_exhausted", "wrongtype", "corrupt", "readonly"),

@@ -209,6 +209,14 @@ class Release:
     manifest: Mapping[str, object]
 
 
+class LiveTrends(Protocol):
+    """What rises right now."""
+
+    def rows_in(self, scope: str, release: Release) -> Rows:
+        """Catalogue rows of that release, best first; none when nothing is known."""
+        ...
+
+
 class Releases(Protocol):
     """Holds the live release."""
 

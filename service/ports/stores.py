@@ -76,6 +76,26 @@ class IdentityStore(Protocol):
         ...
 
 
+class TrendStore(Protocol):
+    """Adds up what all processes count, by the hour since 1970."""
+
+    async def add(self, hour: int, weights: Mapping[str, float]) -> None:
+        """Adds weights by name.
+
+        Raises:
+            StoreUnavailable: perhaps not all of it is counted.
+        """
+        ...
+
+    async def read(self, hour: int) -> Mapping[str, float]:
+        """The weights of an hour.
+
+        Raises:
+            StoreUnavailable: not readable.
+        """
+        ...
+
+
 class PageStore(Protocol):
     """Remembers for half an hour what a list has shown, so that it can be continued."""
 

@@ -17,6 +17,11 @@ def page_key(recommendation_id: str) -> bytes:
     return f"{PREFIX}{{page-{tag}}}:{recommendation_id}".encode()
 
 
+def trend_key(hour: int) -> bytes:
+    """The key of the counts of one hour since 1970."""
+    return f"{PREFIX}{{trend}}:{hour}".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class UserKeys:
     """The keys of one person; one hash tag, so that a cluster keeps them on one node.

@@ -33,6 +33,7 @@ from tests.factories import (
     NOW_S,
     MeanTower,
     NearestRows,
+    NoTrends,
     make_catalogue,
     make_release,
     make_session,
@@ -76,7 +77,7 @@ def make_pipeline(release: Release, sessions: Sessions | None = None) -> Pipelin
         segment=Segmenter(5, 50, 90 * 86_400.0),
         retrieve=Retrieve(3.0),
         filter=rules,
-        fill=Fill((Content(), Trending(), Popular()), rules),
+        fill=Fill((Content(), Trending(NoTrends()), Popular()), rules),
         explore=Explore(0.0),
         sponsor=Sponsor(2, rules),
         diversify=Diversify(0.4, 3, 0.5),
@@ -96,8 +97,8 @@ async def test_a_known_person_gets_near_items_and_an_undegraded_answer() -> None
     assert trace.degraded == []
     assert (answer.segment, answer.signal_actions, answer.signal_age_s) == ("sparse", 2, 60.0)
     assert [stage.name for stage in trace.stages] == [
-        "identify", "lookup", "segment", "embed", "retrieve",
-        "filter", "fill", "explore", "diversify", "truncate",
+        "identify", "lookup", "page", "segment", "embed", "retrieve",
+        "filter", "fill", "explore", "sponsor", "diversify", "truncate",
     ]  # fmt: skip
 
 

@@ -16,14 +16,16 @@ from service.monitoring.metrics import Metrics
 from service.people import People
 from service.ports.serving import Release
 from service.releases.manager import ReleaseState, ReleaseStatus
+from service.scenarios import Shared, make_scenarios
 from service.settings.tree import Settings
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
 from service.stages.page import Page
 from service.stores.breaker import Breaker
-from service.wiring import Parts, make_scenarios
+from service.trends import Trends
+from service.wiring import Parts
 from tests.factories import NOW_S, make_catalogue, make_release
-from tests.fakes import FakeIdentities, FakePages, FakeSessions, FakeStock
+from tests.fakes import FakeIdentities, FakePages, FakeSessions, FakeStock, FakeTrends
 
 
 class Held:
@@ -71,10 +73,11 @@ class World:
         files = RotatedFiles(Path("never-written"), 2**20, 2**20)
         self.impressions = ImpressionLog(files, 1.0, self.metrics.lines_dropped)
         self.pages = FakePages()
+        self.trends = Trends(FakeTrends(), self.releases, self.clock)
         lookup = Lookup(self.sessions, 0.01, Identify(100))
-        self.scenarios = make_scenarios(
-            *(self.settings, self.releases, self.clock, lookup), Page(self.pages, 0.01)
-        )
+        page = Page(self.pages, 0.01)
+        shared = Shared(self.releases, self.clock, lookup, page, self.trends)
+        self.scenarios = make_scenarios(self.settings, shared)
         self.parts = Parts(
             settings=self.settings,
             releases=cast(Any, self.releases),
@@ -86,6 +89,7 @@ class World:
             clock=self.clock,
             impressions=self.impressions,
             pages=self.pages,
+            trends=self.trends,
         )
         self.app = create_app(self.settings, self.parts)
 

@@ -7,7 +7,14 @@ from service.domain.sources import Source
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending, interleave
-from tests.factories import category_filter, ids, make_query, make_release, make_session
+from tests.factories import (
+    NoTrends,
+    category_filter,
+    ids,
+    make_query,
+    make_release,
+    make_session,
+)
 
 
 def test_content_is_near_the_recent_items() -> None:
@@ -26,18 +33,18 @@ def test_content_has_nothing_to_say_about_a_stranger() -> None:
 def test_trending_follows_declared_interests() -> None:
     release = make_release()
     query = make_query(release, make_session(interests=("books",)))
-    assert ids(release, Trending().propose(query, release, 3)) == ["i1", "i3", "i5"]
+    assert ids(release, Trending(NoTrends()).propose(query, release, 3)) == ["i1", "i3", "i5"]
 
 
 def test_trending_follows_the_categories_of_recent_actions() -> None:
     release = make_release()
     query = make_query(release, make_session(("i1", "view"), ("i3", "view"), ("i2", "view")))
-    assert ids(release, Trending().propose(query, release, 4)) == ["i1", "i0", "i3", "i2"]
+    assert ids(release, Trending(NoTrends()).propose(query, release, 4)) == ["i1", "i0", "i3", "i2"]
 
 
 def test_trending_has_nothing_to_say_about_a_stranger() -> None:
     release = make_release()
-    assert len(Trending().propose(make_query(release), release, 2)) == 0
+    assert len(Trending(NoTrends()).propose(make_query(release), release, 2)) == 0
 
 
 def test_popular_starts_with_the_country() -> None:
