@@ -202,6 +202,7 @@ def _manifest(content: Content, facts: Facts, tower: OnnxUserTower, index: Built
         exposure=Exposure(0, 0.0, 0.0),
         data=facts.data,
         metrics=facts.metrics,
+        filterable=content.items.filterable,
     )
 
 

@@ -10,6 +10,7 @@ from service.monitoring.spec import (
     OTHER,
     RATIO_BUCKETS,
     RULES,
+    SEARCHES,
     SEGMENTS,
     Spec,
 )
@@ -103,6 +104,13 @@ LISTS = (
         "Lists without a single item.",
         "Any: filters that nothing passes, or a catalogue that is sold out.",
         {"segment": SEGMENTS},
+    ),
+    Spec(
+        "counter",
+        "retrieval_searches_total",
+        "Searches for the nearest items by the way taken, at first or after the graph fell short.",
+        "Share of second tries above 5 %: filters go against tastes, and cost two searches.",
+        {"route": SEARCHES, "attempt": ("first", "second")},
     ),
     Spec(
         "counter",

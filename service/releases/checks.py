@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from service.catalogue import columns
+from service.catalogue.stock import StockColumn
 from service.domain.actions import ACTIONS
 from service.domain.arrays import Vectors
 from service.domain.sessions import Session
@@ -14,6 +15,7 @@ from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
 from service.indexes.hnsw_file import IndexFile, read_index_file
 from service.indexes.hnsw_links import IndexFileInvalid
+from service.indexes.router import Router
 from service.releases import exposure, files, ladders, manifest, probes, vectors
 from service.releases.handshake import handshake
 from service.releases.loading import Loading
@@ -83,14 +85,16 @@ def check_vectors(release: Loading) -> str:
 
 def check_catalogue(release: Loading) -> str:
     """Columns, ids, hashes, number of items."""
-    found = columns.read_columns(release.folder / columns.FILE, release.vectors)
+    found = columns.read_columns(
+        release.folder / columns.FILE, release.vectors, release.manifest.filterable
+    )
     if len(found) != release.manifest.n_items:
         raise ReleaseRefused(
             "catalogue",
             f"{columns.FILE} has {len(found)} items, the manifest says "
             f"{release.manifest.n_items}: publish the release again",
         )
-    release.catalogue = found
+    release.catalogue, release.stock = found, StockColumn(found, found.in_stock)
     return f"{len(found)} items in {len(found.category_names)} categories"
 
 
@@ -158,6 +162,9 @@ def check_probes(release: Loading) -> str:
     cosine = probes.check_vectors(asked, release.tower, release.catalogue)
     nearest = probes.check_neighbours(asked, release.exact)
     recall = probes.check_recall(asked, nearest, release.index, facts.index.recall_floor)
+    parts = release.index, facts.index.ef_search, release.vectors
+    release.router = Router(*parts, release.catalogue, release.stock)
+    release.router.calibrate(asked.vectors, facts.index.recall_floor)
     release.lists = nearest[asked.has_history, : exposure.LIST_LENGTH]
     return f"{len(asked)} probes, cosine >= {cosine:.6f}, recall at 100 {recall:.4f}"
 
@@ -173,7 +180,7 @@ def warm_up(release: Loading) -> str:
     try:
         for _ in range(WARM_UP_ROUNDS):
             vector = release.tower.embed(Session(), release.catalogue, time.time())
-            release.index.search(vector, probes.DEPTH)
+            release.router.search(vector, probes.DEPTH)
     except Unavailable as error:
         raise ReleaseRefused(
             "golden",

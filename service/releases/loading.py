@@ -11,6 +11,7 @@ from service.domain.arrays import Rows, Vectors
 from service.domain.ladders import Ladder
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
+from service.indexes.router import Router
 from service.ports.serving import Release
 from service.releases.files import Identity, read_checked
 from service.releases.golden import GoldenProbes
@@ -34,6 +35,8 @@ class Loading:
     catalogue: Columns
     tower: OnnxUserTower
     index: HnswIndex
+    router: Router
+    stock: StockColumn
     ladder: Ladder
     probes: Probes
     lists: Rows
@@ -62,8 +65,9 @@ class Loading:
             tower=self.tower,
             index=self.index,
             exact=self.exact,
+            router=self.router,
             catalogue=self.catalogue,
-            stock=StockColumn(self.catalogue, self.catalogue.in_stock),
+            stock=self.stock,
             ladder=self.ladder,
             manifest=MappingProxyType(asdict(facts)),
             golden=GoldenProbes(self.probes),

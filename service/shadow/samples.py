@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from service.domain.recommendations import Recommendation
-from service.domain.requests import Filters, Request
+from service.domain.requests import Condition, Filters, Request
 from service.domain.sessions import EMPTY_SESSION, Session
 from service.domain.sources import Source
 from service.domain.traces import Trace
@@ -70,7 +70,7 @@ def encode_sample(sample: Sample) -> dict[str, Any]:
     return {
         "request": {
             **_plain(request),
-            "filters": _plain(request.filters),
+            "filters": [[name, _plain(one)] for name, one in request.filters.conditions],
             "recent_actions": session,
         },
         "segment": str(sample.segment),
@@ -87,18 +87,20 @@ def decode_sample(message: dict[str, Any]) -> Sample:
     """
     plain, live = dict(message["request"]), dict(message["live"])
     filters, brought = plain.pop("filters"), plain.pop("recent_actions")
-    excluded = tuple(plain.pop("exclude_item_ids"))
     request = Request(
-        **plain,
-        exclude_item_ids=excluded,
-        filters=Filters(**{**filters, **_tuples(filters, "categories", "sellers")}),
+        **{**plain, **_tuples(plain, "exclude_item_ids", "sponsored_item_ids")},
+        filters=Filters(tuple((name, _condition(one)) for name, one in filters)),
         recent_actions=_session(brought),
     )
     answered = Answered(**{**live, **_tuples(live, "item_ids", "degraded")})
     return Sample(request, message["segment"], message["release"], answered)
 
 
-def _plain(value: Request | Filters | Answered) -> dict[str, Any]:
+def _condition(plain: dict[str, Any]) -> Condition:
+    return Condition(**{**plain, **_tuples(plain, "any_of", "none_of")})
+
+
+def _plain(value: Request | Condition | Answered) -> dict[str, Any]:
     """The fields as they are; `dataclasses.asdict` would copy every item of a list."""
     return {name: getattr(value, name) for name in value.__slots__}
 

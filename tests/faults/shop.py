@@ -17,6 +17,7 @@ from tests.journeys.running import Running, item_ids, running, until
 from tests.redis_server import RedisServer, redis_server
 
 QUICK = {
+    "SIGHTLINE_PROCESSES__WORKERS": "1",  # breakers and their counts are per process
     "SIGHTLINE_SESSIONS__CACHE_MS": "0",
     "SIGHTLINE_REDIS__CONNECT_TIMEOUT_MS": "300",
     "SIGHTLINE_REDIS__SOCKET_TIMEOUT_MS": "300",

@@ -80,7 +80,13 @@ async def test_what_is_not_json_is_400(client: httpx.AsyncClient, content: bytes
         (b'{"explore": true}', "explore"),
         (b'{"strict": "yes"}', "strict"),
         (b'{"context": {"country": 1}}', "context.country"),
-        (b'{"filters": {"price": {"min": -1}}}', "filters.price.min"),
+        (b'{"filters": {"price": {"min": "1"}}}', "filters.price.min"),
+        (b'{"filters": {"price": ["cheap"]}}', "filters.price.any"),
+        (b'{"filters": {"price": true}}', "filters.price.is"),
+        (b'{"filters": {"category": "toys"}}', "filters.category"),
+        (b'{"filters": {"category": {"min": 1}}}', "filters.category.min"),
+        (b'{"filters": {"category": {"all": ["toys"]}}}', "filters.category.all"),
+        (b'{"filters": {"is_new": ["yes"]}}', "filters.is_new.any"),
         (b'{"filters": {"brand": ["x"]}}', "filters.brand"),
         (b'{"exclude_item_ids": "i1"}', "exclude_item_ids"),
         (b'{"exclude_item_ids": ["i1", ""]}', "exclude_item_ids.1"),
@@ -204,7 +210,7 @@ async def test_a_defect_is_500_without_a_trace_and_is_counted(
     world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(world.metrics, "render", lambda: 1 / 0)
+        broken.setattr(world.metrics, "contents", lambda: 1 / 0)
         broken.setattr(world.releases, "release", SimpleNamespace(name="tiny"))
         check_problem(await client.post("/v1/recommend", json={}), 500, "internal")
         check_problem(await client.get("/metrics"), 500, "internal")

@@ -12,6 +12,7 @@ from service.domain.candidates import Candidates
 from service.domain.identity import LinkOutcome
 from service.domain.recommendations import Recommendation
 from service.domain.requests import Request
+from service.domain.searches import Route
 from service.domain.sessions import Segment
 from service.domain.sources import Source
 from service.domain.traces import StageRecord, Trace
@@ -22,7 +23,15 @@ from service.monitoring.families import Families
 from service.monitoring.layout import lay_out
 from service.monitoring.metrics import Metrics
 from service.monitoring.reference import metrics_markdown
-from service.monitoring.spec import LINKS, REDIS_OPS, REDIS_OUTCOMES, RULES, SEGMENTS, Spec
+from service.monitoring.spec import (
+    LINKS,
+    REDIS_OPS,
+    REDIS_OUTCOMES,
+    RULES,
+    SEARCHES,
+    SEGMENTS,
+    Spec,
+)
 from service.stores.outcomes import OPERATIONS, OUTCOMES
 from tests.factories import make_catalogue, make_release
 from tests.scrapes import sample, samples
@@ -194,6 +203,7 @@ def test_words_of_the_stores_and_rules_are_in_the_closed_sets() -> None:
     assert {path.stem for path in rules.glob("[a-z]*.py")} < set(RULES)
     assert tuple(Segment) == SEGMENTS
     assert tuple(LinkOutcome) == LINKS
+    assert tuple(Route) == SEARCHES
 
 
 @pytest.mark.parametrize("amount", [-1.0, 0.0, 0.1, 0.15, 1.0, 7.0])

@@ -3,7 +3,6 @@
 import numpy as np
 
 from service.domain.arrays import Rows
-from service.domain.requests import Filters
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
 from service.rules.filters import Matches
@@ -11,7 +10,14 @@ from service.rules.policy import Policy
 from service.rules.purchased import NotPurchased
 from service.rules.seen import NotSeen
 from service.rules.stock import InStock
-from tests.factories import make_catalogue, make_marks, make_query, make_release, make_session
+from tests.factories import (
+    category_filter,
+    make_catalogue,
+    make_marks,
+    make_query,
+    make_release,
+    make_session,
+)
 
 ROWS: Rows = np.arange(5)
 DAY_S = 86_400.0
@@ -37,7 +43,7 @@ def test_excluded_items_are_dropped() -> None:
 
 def test_request_filters_are_applied() -> None:
     release = make_release()
-    query = make_query(release, filters=Filters(categories=("toys",)))
+    query = make_query(release, filters=category_filter("toys"))
     assert Matches()(ROWS, query, release).tolist() == [1, 0, 1, 0, 1]
 
 

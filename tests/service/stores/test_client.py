@@ -192,14 +192,13 @@ async def test_a_stalled_event_loop_does_not_open_the_breaker() -> None:
     with redis_server() as server:
         async with opened(server.url, read_timeout_s=0.02) as client:
             store = sessions(client)
-            await asyncio.gather(*(store.read(f"u:{n}", 1.0) for n in range(8)))
+            await asyncio.gather(*(outcome(store) for _ in range(8)))
             for _ in range(3):
                 reads = [asyncio.create_task(outcome(store)) for _ in range(8)]
                 await asyncio.sleep(0)
                 time.sleep(0.1)  # noqa: ASYNC251  the stall
                 assert set(await asyncio.gather(*reads)) <= {"ok", "timeout"}
             assert client.breaker.is_closed
-            assert await outcome(store) == "ok"
 
 
 async def test_a_missing_password_is_an_auth_outcome_that_is_not_hammered() -> None:
