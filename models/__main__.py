@@ -14,6 +14,7 @@ COMMANDS = {
     "check": ("check", "report what a data folder holds and whether it is enough to train on"),
     "train": ("train", "train both towers"),
     "evaluate": ("evaluate", "measure towers beside the baselines on the same cases"),
+    "coldstart": ("coldstart", "measure what people without much history, and new items, get"),
     "export": ("export", "write trained towers as ONNX and compare them"),
     "index": ("build_index", "build an index over vectors; report recall and latency"),
     "publish": ("publish", "make a release from trained towers"),

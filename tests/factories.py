@@ -192,7 +192,9 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
         router=SimpleRouter(index, catalogue),
         catalogue=catalogue,
         stock=Shelf(np.ones(len(catalogue), dtype=np.bool_), catalogue),
-        ladder=Ladder(popular={ALL: rows}, trending={ALL: rows[::-1], **by_category}),
+        ladder=Ladder(
+            popular={ALL: rows, **by_category}, trending={ALL: rows[::-1], **by_category}
+        ),
         manifest={},
     )
     return replace(release, **changes)  # type: ignore[arg-type]

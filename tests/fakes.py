@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from service.domain.actions import ACTION_CODES, IMPRESSION
-from service.domain.arrays import Hashes
 from service.domain.events import Event, EventOutcome
 from service.domain.identity import LinkOutcome
 from service.domain.items import item_hash
@@ -37,39 +36,6 @@ class Person:
     interests: tuple[str, ...] = ()
     links: list[str] = field(default_factory=list)
     """For an account its anonymous ids, for an anonymous id its account."""
-
-
-class FakeTrends:
-    """`service.ports.stores.TrendStore` in memory."""
-
-    def __init__(self) -> None:
-        self.hours: dict[int, dict[str, float]] = {}
-        self.n_reads = 0
-
-    async def add(self, hour: int, weights: Mapping[str, float]) -> None:
-        kept = self.hours.setdefault(hour, {})
-        for name, weight in weights.items():
-            kept[name] = kept.get(name, 0.0) + weight
-
-    async def read(self, hour: int) -> Mapping[str, float]:
-        self.n_reads += 1
-        return dict(self.hours.get(hour, {}))
-
-
-class FakePages:
-    """`service.ports.stores.PageStore` in memory; `down` makes reading fail."""
-
-    def __init__(self) -> None:
-        self.shown: dict[str, Hashes] = {}
-        self.down = False
-
-    def remember(self, recommendation_id: str, shown: Hashes) -> None:
-        self.shown[recommendation_id] = shown
-
-    async def read(self, recommendation_id: str, timeout_s: float) -> Hashes | None:
-        if self.down:
-            raise StoreUnavailable("refused")
-        return self.shown.get(recommendation_id)
 
 
 class FakeSessions:

@@ -65,7 +65,7 @@ def _target(target: Target) -> Iterator[str]:
     for fresh, title in GROUPS:
         rows = [row for row in target.rows if row.fresh == fresh]
         yield title
-        yield _table(
+        yield table(
             ["method", *map(_heading, MEASURES), "coverage@50", "Gini@50", "chosen on validation"],
             [_row(row) for row in rows],
         )
@@ -73,13 +73,13 @@ def _target(target: Target) -> Iterator[str]:
 
 def _comparisons(target: Target) -> Iterator[str]:
     yield "Paired differences on the same cases, only against rows with no newer information:"
-    yield _table(
+    yield table(
         ["tower row", "minus", "R@50", "R@100", "NDCG@10"],
         [_difference(one) for one in target.differences],
     )
     yield "By segment, R@50 [interval] / NDCG@10:"
     segments = [f"{SEGMENT_TITLES[name]}, n = {n:,}" for name, n in target.segment_cases.items()]
-    yield _table(
+    yield table(
         ["method", *segments],
         [
             [_name(row), *(_segment(row, name) for name in target.segment_cases)]
@@ -95,13 +95,13 @@ def _live(steps: tuple[LiveStep, ...]) -> Iterator[str]:
         f"{steps[0].cases:,} orders of ten and more lines; the tower sees some random lines of the "
         "running order, a minute old; targets are the rest without five fixed lines."
     )
-    yield _table(
+    yield table(
         ["lines shown", "R@50", "NDCG@10", "gain in R@50", "gain in NDCG@10"],
         [
             [
                 str(step.shown),
-                *(_estimate(step.measures[name]) for name in ("recall@50", "ndcg@10")),
-                *(_signed(step.gain[name]) for name in ("recall@50", "ndcg@10")),
+                *(estimate(step.measures[name]) for name in ("recall@50", "ndcg@10")),
+                *(signed(step.gain[name]) for name in ("recall@50", "ndcg@10")),
             ]
             for step in steps
         ],
@@ -114,26 +114,27 @@ def _unseen(unseen: UnseenItems) -> Iterator[str]:
         f"{unseen.items:,} items have no event before the split; {unseen.cases:,} cases hold one. "
         "Only such items are targets here."
     )
-    yield _table(
+    yield table(
         ["method", "R@50, full catalogue", "R@10 among them", "R@50 among them"],
         [
             [
                 f"{row.name} ({'fresh' if row.fresh else 'frozen'})",
-                _estimate(row.overall),
-                *(_estimate(row.among[name]) for name in ("recall@10", "recall@50")),
+                estimate(row.overall),
+                *(estimate(row.among[name]) for name in ("recall@10", "recall@50")),
             ]
             for row in unseen.rows
         ],
     )
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _row(row: Row) -> list[str]:
-    measures = [_estimate(row.measures[name]) for name in MEASURES]
+    measures = [estimate(row.measures[name]) for name in MEASURES]
     return [_name(row), *measures, f"{row.coverage:.3f}", f"{row.gini:.3f}", row.chosen]
 
 
@@ -146,7 +147,7 @@ def _name(row: Row) -> str:
 
 
 def _difference(one: Difference) -> list[str]:
-    measures = [_signed(one.measures[name]) for name in ("recall@50", "recall@100", "ndcg@10")]
+    measures = [signed(one.measures[name]) for name in ("recall@50", "recall@100", "ndcg@10")]
     return [one.name, f"{one.against} ({one.why})", *measures]
 
 
@@ -154,15 +155,17 @@ def _segment(row: Row, name: str) -> str:
     if name not in row.segments:
         return "none"
     measures = row.segments[name]
-    return f"{_estimate(measures['recall@50'])} / {measures['ndcg@10'].value:.3f}"
+    return f"{estimate(measures['recall@50'])} / {measures['ndcg@10'].value:.3f}"
 
 
-def _estimate(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+def estimate(found: Estimate) -> str:
+    """Value and interval."""
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
-def _signed(estimate: Estimate) -> str:
-    return f"{estimate.value:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"
+def signed(found: Estimate) -> str:
+    """Difference and interval, with signs."""
+    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def _heading(measure: str) -> str:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from service.domain.candidates import Candidates
 from service.domain.ladders import ALL, category_scope, country_scope
+from service.domain.popularity import by_interest
 from service.domain.requests import Query
 from service.domain.sources import Source
-from service.fallback.trending import interleave
 from service.ports.serving import Release
 
 SOURCE = Source.POPULAR
@@ -14,7 +14,10 @@ SOURCE = Source.POPULAR
 
 @dataclass(frozen=True, slots=True)
 class Popular:
-    """The lists of declared interests, the country's, everybody's; under filters, by count."""
+    """What is popular, more so in declared interests; else the country's list, then everybody's.
+
+    Under filters by popularity alone.
+    """
 
     name: str = "popular"
 
@@ -23,9 +26,12 @@ class Popular:
             rows = release.router.most_popular(query.request.filters, n)
             return Candidates.of(rows, None, SOURCE)
         ladder, country = release.ladder, query.request.context.get("country")
-        liked = [ladder.popular_in(category_scope(name)) for name in query.session.interests]
-        found = Candidates.of(interleave(liked), None, SOURCE)
+        liked = [ladder.popular_in(category_scope(name))[:n] for name in query.session.interests]
+        wanted = by_interest(ladder.popular_in(ALL)[:n], liked, release.catalogue.popularity)
+        found = Candidates.of(wanted, None, SOURCE)
         if country is not None:
             local = ladder.popular_in(country_scope(country))
             found = found.then(Candidates.of(local, None, SOURCE))
-        return found.then(Candidates.of(ladder.popular_in(ALL), None, SOURCE)).head(n)
+        if len(found) < n:
+            found = found.then(Candidates.of(ladder.popular_in(ALL), None, SOURCE))
+        return found.head(n)

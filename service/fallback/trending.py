@@ -21,14 +21,17 @@ class Trending:
     """Interleaves the trending lists of the person's categories, best first.
 
     What rises now comes first, and beneath it what rose when the release was built.
-    It has nothing to say about a stranger: what rises everywhere is a far poorer guess at a
-    first order than what is popular, so that is left to the next rung.
+    It has nothing to say about somebody without any action, declared interests or not: what
+    rises is a far poorer guess at a first order than what is popular (docs/evaluation.md, "Cold
+    start"), so that is left to the next rung.
     """
 
     live: LiveTrends
     name: str = "trending"
 
     def propose(self, query: Query, release: Release, n: int) -> Candidates:
+        if not (query.rows >= 0).any():
+            return Candidates.none()
         scopes = self._scopes(query, release)
         now = interleave([self.live.rows_in(scope, release) for scope in scopes])
         built = interleave([release.ladder.trending_in(scope) for scope in scopes])

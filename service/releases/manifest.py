@@ -269,11 +269,8 @@ def _index(fields: Fields) -> IndexFacts:
 
 
 def _exposure(fields: Fields) -> Exposure:
-    return Exposure(
-        lists=fields.whole("lists", 0),
-        hub_share=fields.number("hub_share", 0.0, 1.0),
-        gini=fields.number("gini", 0.0, 1.0),
-    )
+    shares = (fields.number(name, 0.0, 1.0) for name in ("hub_share", "gini"))
+    return Exposure(fields.whole("lists", 0), *shares)
 
 
 def _filterable(fields: Fields) -> Mapping[str, Kind]:

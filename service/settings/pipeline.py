@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from service.domain.popularity import SPARSE_WEIGHT, STALE_WEIGHT
 from service.settings.base import Slice, key
 
 
@@ -17,8 +18,15 @@ class PipelineSettings(Slice):
     stale_after_s: int = key(
         90 * 86_400, "s", "A person silent for longer counts as stale.", ge=3600, le=10 * 31_536_000
     )
-    stale_popular_share: float = key(
-        0.5, "share", "Share of popular items among the candidates of stale people.", ge=0, le=1
+    sparse_popular_weight: float = key(
+        SPARSE_WEIGHT,
+        "weight",
+        "Weight of popularity before any action; 0 at sparse_below.",
+        ge=0,
+        le=10,
+    )
+    stale_popular_weight: float = key(
+        STALE_WEIGHT, "weight", "Weight of popularity for stale people.", ge=0, le=10
     )
     timeout_ms: float = key(
         50.0, "ms", "Time for an answer when the request names none.", ge=2, le=1000

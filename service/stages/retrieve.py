@@ -7,11 +7,11 @@ import numpy as np
 from service.domain.arrays import Vector
 from service.domain.candidates import Candidates
 from service.domain.requests import Filters, Query
-from service.domain.sessions import Segment
 from service.domain.sources import Source
 from service.domain.traces import Trace
 from service.errors import IndexUnavailable
-from service.ports.serving import Release, Rung
+from service.ports.serving import Release
+from service.stages.blend import Blend
 
 FEWEST = 100
 """Nearest items fetched at least: below this a larger search costs next to nothing."""
@@ -22,13 +22,11 @@ class Retrieve:
     """Fetches `overfetch` times what was asked for, so that rules do not leave the list short.
 
     Attributes:
-        popular: what an old signal is blended with; None leaves it as it is.
-        stale_share: share of popular items among the candidates of a stale person.
+        blend: what weighs popularity in for people we know little of; None leaves it out.
     """
 
     overfetch: float
-    popular: Rung | None = None
-    stale_share: float = 0.0
+    blend: Blend | None = None
 
     def __call__(
         self, vector: Vector | None, query: Query, release: Release, trace: Trace
@@ -42,23 +40,9 @@ class Retrieve:
         if vector is not None and release.has_repeats:
             own = own_items(vector, query, release)
             found = own.then(found).by_score() if len(own) else found
-        if query.segment is Segment.STALE and len(found) and not query.request.strict:
-            return self._blended(found, query, release)
-        return found
-
-    def _blended(self, found: Candidates, query: Query, release: Release) -> Candidates:
-        """Old signals are half right: every so often a place goes to what is popular now."""
-        if self.popular is None or not 0.0 < self.stale_share < 1.0:
+        if vector is None or self.blend is None:
             return found
-        popular = self.popular.propose(query, release, len(found))
-        both = found.then(popular)
-        near = (np.arange(len(found)) + 0.5) / (1.0 - self.stale_share)
-        liked = (np.arange(len(popular)) + 0.5) / self.stale_share
-        place = dict(zip(popular.rows.tolist(), liked.tolist(), strict=True))
-        for row, own in zip(found.rows.tolist(), near.tolist(), strict=True):
-            place[row] = min(own, place.get(row, own))  # in both: the better place
-        places = np.array([place[row] for row in both.rows.tolist()])
-        return both.take(np.argsort(places, kind="stable"))
+        return self.blend(found, vector, query, release)
 
     def nearest(
         self, vector: Vector | None, query: Query, release: Release, trace: Trace

@@ -6,7 +6,7 @@ from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending
 from service.pipeline import Pipeline
-from service.ports.serving import Clock, LiveTrends, Releases, Rule
+from service.ports.serving import Clock, LiveTrends, Releases, Rule, Rung
 from service.ports.stores import PageStore, SessionStore
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
@@ -19,6 +19,7 @@ from service.rules.stock import InStock
 from service.settings.pipeline import PipelineSettings
 from service.settings.scenarios import DEFAULT, load_scenarios
 from service.settings.tree import Settings
+from service.stages.blend import Blend
 from service.stages.diversify import Diversify
 from service.stages.explore import Explore
 from service.stages.fill import Fill
@@ -82,13 +83,17 @@ def make_pipeline(its: PipelineSettings, gap_s: float, shared: Shared) -> Pipeli
         lookup=shared.lookup,
         page=shared.page,
         segment=Segmenter(its.sparse_below, its.power_from, its.stale_after_s, gap_s),
-        retrieve=Retrieve(its.overfetch, popular, its.stale_popular_share),
+        retrieve=Retrieve(its.overfetch, _blend(its, popular)),
         filter=rules,
         fill=Fill((Content(), Trending(shared.trends), popular), rules),
         explore=Explore(its.explore_share),
         sponsor=Sponsor(its.sponsored_most, rules),
         diversify=Diversify(its.category_share, its.seller_top10, its.again_share, its.spread),
     )
+
+
+def _blend(its: PipelineSettings, popular: Rung) -> Blend:
+    return Blend(popular, its.sparse_below, its.sparse_popular_weight, its.stale_popular_weight)
 
 
 def _rules(its: PipelineSettings) -> tuple[Rule, ...]:

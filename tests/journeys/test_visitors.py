@@ -24,6 +24,23 @@ def test_a_new_visitor_gets_a_full_honest_list(shop: Running) -> None:
     assert answer["degraded"] == {"is_degraded": False, "reasons": []}
 
 
+def test_a_new_visitor_picks_three_interests_and_gets_them(
+    shop: Running, categories: dict[str, str]
+) -> None:
+    picked = sorted(set(categories.values()))[-3:]
+    before = shop.recommend(user_id="picker", k=20, explore=0)
+    said = shop.http.put("/v1/users/picker/interests", json={"categories": picked})
+    assert said.json() == {"user_id": "picker", "interests": picked, "unknown": []}
+    answer = shop.recommend(user_id="picker", k=20, explore=0)
+    shown = [categories[one] for one in item_ids(answer)]
+    assert answer["segment"] == "new"
+    assert answer["count"] == 20
+    assert sources(answer) == {"popular"}
+    assert set(picked) <= set(shown)
+    liked = sum(one in picked for one in shown)
+    assert liked > max(10, sum(categories[one] in picked for one in item_ids(before)))
+
+
 def test_a_view_is_reflected_by_the_very_next_list(shop: Running) -> None:
     before = shop.recommend(user_id="viewer", k=10, explore=0)
     near = shop.http.post("/v1/similar", json={"item_id": "item-7", "k": 10}).json()

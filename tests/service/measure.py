@@ -21,7 +21,8 @@ from service.stages.lookup import Lookup
 from service.stages.page import Page
 from service.wiring.read_path import Shared, make_pipeline
 from tests.factories import NoTrends
-from tests.fakes import FakePages, FakeSessions
+from tests.fake_memories import FakePages
+from tests.fakes import FakeSessions
 
 BEYOND = ("filter", "fill", "explore", "sponsor", "diversify", "truncate")
 CANDIDATES = 500

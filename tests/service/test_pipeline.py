@@ -38,7 +38,7 @@ from tests.factories import (
     make_release,
     make_session,
 )
-from tests.fakes import FakePages
+from tests.fake_memories import FakePages
 
 
 class Sessions:

@@ -10,7 +10,7 @@ from service.fallback.trending import Trending
 from service.ports.serving import Release
 from service.trends import HOUR_S, HOURS, Trends
 from tests.factories import NOW_S, ids, make_catalogue, make_query, make_release, make_session
-from tests.fakes import FakeTrends
+from tests.fake_memories import FakeTrends
 
 RELEASE = make_release(make_catalogue(30))
 
@@ -109,7 +109,7 @@ async def test_a_release_not_yet_looked_at_has_no_trends() -> None:
 
 async def test_the_rung_puts_what_rises_now_above_what_rose_when_the_release_was_built() -> None:
     trends = await counted(*BASE, event(9, "purchase"))
-    query = make_query(RELEASE, make_session(interests=("books",)))
+    query = make_query(RELEASE, make_session(("i0", "view"), interests=("books",)))
     found = ids(RELEASE, Trending(trends).propose(query, RELEASE, 8))
     assert found[0] == "i9"
     assert set(found[:5]) == {"i1", "i3", "i5", "i7", "i9"}

@@ -92,7 +92,8 @@ async def test_interests_lead_a_strangers_list(client: httpx.AsyncClient) -> Non
     assert (done.interests, done.unknown) == (["books"], ["nothing", "gone"])
     answer = (await client.get("/v1/recommend/ann?k=3&explore=0")).json()
     assert answer["segment"] == "new"
-    assert {item["source"] for item in answer["items"]} == {"trending"}
+    assert {item["source"] for item in answer["items"]} == {"popular"}
+    assert [item["item_id"] for item in answer["items"]][:2] == ["i1", "i3"]
 
 
 @pytest.mark.parametrize(

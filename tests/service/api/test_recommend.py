@@ -24,8 +24,7 @@ async def test_a_guest_with_actions_gets_near_items_and_the_whole_answer(
     body = {"k": 5, "recent_actions": VIEWED, "explore": 0.0}
     answer = (await client.post("/v1/recommend", json=body)).json()
     assert [item["rank"] for item in answer["items"]] == [1, 2, 3, 4, 5]
-    assert answer["items"][0]["source"] == "again"
-    assert answer["items"][1]["source"] == "ann"
+    assert {"again", "ann"} <= {item["source"] for item in answer["items"]}
     assert (answer["requested"], answer["count"], answer["segment"]) == (5, 5, "guest")
     assert answer["degraded"] == {"is_degraded": False, "reasons": []}
     assert answer["versions"] == {"release": "tiny", "embedding": "tiny-1"}

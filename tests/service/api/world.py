@@ -25,7 +25,8 @@ from service.trends import Trends
 from service.wiring.parts import Parts
 from service.wiring.read_path import Shared, make_scenarios
 from tests.factories import NOW_S, make_catalogue, make_release
-from tests.fakes import FakeAdmin, FakeIdentities, FakePages, FakeSessions, FakeStock, FakeTrends
+from tests.fake_memories import FakePages, FakeTrends
+from tests.fakes import FakeAdmin, FakeIdentities, FakeSessions, FakeStock
 from tests.scrapes import sample
 
 

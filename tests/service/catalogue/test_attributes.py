@@ -90,7 +90,7 @@ def test_a_release_declares_what_its_items_have(tmp_path: Path) -> None:
             organic=pa.array(rng.random(120) < 0.5),
         ),
     )
-    release = load_release(publish(make_draft(shop), tmp_path))
+    release = load_release(publish(make_draft(shop), tmp_path).folder)
     kinds = {name: attribute.kind for name, attribute in release.catalogue.attributes.items()}
     assert kinds == {**BUILT_IN, "year": "number", "country": "tags", "organic": "flag"}
     mask = release.catalogue.matching(Filters.of({"year": Condition(at_least=2000)}))

@@ -1,6 +1,7 @@
 """Rungs: what each proposes, and when it has nothing to say."""
 
 import numpy as np
+import pytest
 
 from service.domain.ladders import ALL, Ladder, category_scope, country_scope
 from service.domain.sources import Source
@@ -11,6 +12,7 @@ from tests.factories import (
     NoTrends,
     category_filter,
     ids,
+    make_catalogue,
     make_query,
     make_release,
     make_session,
@@ -32,7 +34,7 @@ def test_content_has_nothing_to_say_about_a_stranger() -> None:
 
 def test_trending_follows_declared_interests() -> None:
     release = make_release()
-    query = make_query(release, make_session(interests=("books",)))
+    query = make_query(release, make_session(("i0", "view"), interests=("books",)))
     assert ids(release, Trending(NoTrends()).propose(query, release, 3)) == ["i1", "i3", "i5"]
 
 
@@ -42,9 +44,11 @@ def test_trending_follows_the_categories_of_recent_actions() -> None:
     assert ids(release, Trending(NoTrends()).propose(query, release, 4)) == ["i1", "i0", "i3", "i2"]
 
 
-def test_trending_has_nothing_to_say_about_a_stranger() -> None:
+@pytest.mark.parametrize("interests", [(), ("books",)])
+def test_trending_has_nothing_to_say_before_the_first_action(interests: tuple[str, ...]) -> None:
     release = make_release()
-    assert len(Trending(NoTrends()).propose(make_query(release), release, 2)) == 0
+    query = make_query(release, make_session(interests=interests))
+    assert len(Trending(NoTrends()).propose(query, release, 2)) == 0
 
 
 def test_popular_starts_with_the_country() -> None:
@@ -55,12 +59,16 @@ def test_popular_starts_with_the_country() -> None:
     assert ids(release, Popular().propose(query, release, 4)) == ["i7", "i8", "i0", "i1"]
 
 
-def test_popular_starts_with_declared_interests() -> None:
-    rows = np.arange(10)
-    lists = {ALL: rows, category_scope("books"): rows[[7, 5]], category_scope("toys"): rows[[4]]}
-    release = make_release(ladder=Ladder(popular=lists, trending={}))
+def test_popularity_counts_twice_in_declared_interests() -> None:
+    rows = np.arange(6)
+    lists = {ALL: rows[:4], category_scope("books"): rows[[3, 5]], category_scope("toys"): rows[:1]}
+    counts = np.array([0.5, 0.4, 0.3, 0.25, 0.2, 0.18], dtype=np.float32)
+    release = make_release(
+        make_catalogue(6, popularity=counts), ladder=Ladder(popular=lists, trending={})
+    )
     query = make_query(release, make_session(interests=("toys", "books", "unheard of")))
-    assert ids(release, Popular().propose(query, release, 5)) == ["i4", "i7", "i5", "i0", "i1"]
+    found = Popular().propose(query, release, 6)
+    assert ids(release, found) == ["i0", "i3", "i1", "i5", "i2"]  # 1.0, 0.5, 0.4, 0.36, 0.3
 
 
 def test_popular_under_a_filter_reaches_every_allowed_item() -> None:

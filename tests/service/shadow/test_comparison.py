@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from service.domain.requests import Filters, Request
+from service.domain.requests import Condition, Filters, Request
 from service.shadow.comparison import Comparison, Mean, overlap
 from service.shadow.samples import Answered, Sample, as_line, decode_sample, encode_sample
 from tests.factories import make_session
@@ -106,7 +106,10 @@ def test_a_sample_survives_its_line() -> None:
         recent_actions=make_session(("i1", "view"), ("i2", "purchase")),
         exclude_item_ids=("i9", "\ud800"),
         exclude_purchased=True,
-        filters=Filters(categories=("toys",), price_max=9.5),
+        filters=Filters.of(
+            {"category": Condition(any_of=("toys",)), "price": Condition(at_most=9.5)}
+        ),
+        sponsored_item_ids=("i3",),
         explore=0.25,
     )
     sample = Sample(request, "power", "old", LIVE)

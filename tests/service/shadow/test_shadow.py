@@ -26,8 +26,10 @@ from service.shadow import sampler as sampler_module
 from service.shadow.replay import WAITING_MAX, listening
 from service.shadow.sampler import Sampler
 from service.shadow.sockets import socket_of, sockets_in
-from service.wiring.read_path import make_pipeline
-from tests.factories import NOW_S, make_catalogue, make_release
+from service.stages.page import Page
+from service.wiring.read_path import Shared, lookup_of, make_pipeline
+from tests.factories import NOW_S, NoTrends, make_catalogue, make_release
+from tests.fake_memories import FakePages
 from tests.fakes import FakeSessions
 
 WITHIN_S = 10.0
@@ -75,7 +77,10 @@ def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pipeline_of(sessions: FakeSessions, name: str, n_items: int = 30) -> Pipeline:
     release = make_release(make_catalogue(n_items), name=name)
-    return make_pipeline(Settings(), Held(release), sessions, lambda: NOW_S)
+    settings = Settings()
+    lookup, page = lookup_of(settings, sessions), Page(FakePages(), 1.0)
+    shared = Shared(Held(release), lambda: NOW_S, lookup, page, NoTrends())
+    return make_pipeline(settings.pipeline, settings.sessions.gap_s, shared)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from service.domain.sources import Source
 from service.domain.traces import Trace
 from service.errors import IndexUnavailable
 from service.fallback.popular import Popular
+from service.stages.blend import Blend
 from service.stages.retrieve import Retrieve
 from tests.factories import (
     category_filter,
@@ -74,43 +75,17 @@ def test_no_time_left_is_an_outcome_not_a_search() -> None:
         retrieve(release.catalogue.vectors[0], query, release, Trace("test"))
 
 
-@pytest.mark.parametrize(
-    ("share", "expected"),
-    [
-        (0.0, ["i9", "i8", "i7", "i6", "i5"]),
-        (0.25, ["i9", "i8", "i0", "i7", "i6"]),
-        (0.5, ["i9", "i0", "i8", "i1", "i7"]),
-        (0.75, ["i0", "i9", "i1", "i2", "i3"]),
-    ],
-)
-def test_an_old_signal_is_blended_with_what_is_popular(share: float, expected: list[str]) -> None:
-    release = make_release(has_repeats=False)
-    blending, near = Retrieve(3.0, Popular(), share), release.catalogue.vectors[9]
-    for segment, wanted in ((Segment.STALE, expected), (Segment.CASUAL, ["i9", "i8", "i7"])):
-        found = blending(near, make_query(release, segment=segment), release, Trace("test"))
-        assert ids(release, found)[: len(wanted)] == wanted
-        assert len(set(found.rows.tolist())) == len(found)
-
-
-def test_popular_items_in_the_blend_say_what_they_are() -> None:
-    release = make_release(make_catalogue(300), has_repeats=False)
-    query = make_query(release, segment=Segment.STALE)
-    found = Retrieve(3.0, Popular(), 0.5)(
-        release.catalogue.vectors[299], query, release, Trace("test")
-    )
-    assert found.sources.tolist()[:4] == [Source.ANN, Source.POPULAR, Source.ANN, Source.POPULAR]
-
-
-def test_a_strict_request_is_not_blended() -> None:
-    release = make_release(has_repeats=False)
-    query = make_query(release, segment=Segment.STALE, strict=True)
-    found = Retrieve(3.0, Popular(), 0.5)(
-        release.catalogue.vectors[9], query, release, Trace("test")
-    )
-    assert set(found.sources) == {Source.ANN}
-
-
 def test_a_stranger_is_left_to_the_ladder() -> None:
     release = make_release()
     query = make_query(release, segment=Segment.STALE)
-    assert len(Retrieve(3.0, Popular(), 0.5)(None, query, release, Trace("test"))) == 0
+    blending = Retrieve(3.0, Blend(Popular(), 5, 0.3, 0.1))
+    assert len(blending(None, query, release, Trace("test"))) == 0
+
+
+def test_what_is_popular_is_weighed_in_where_little_is_known() -> None:
+    release = make_release(has_repeats=False)
+    blending, near = Retrieve(3.0, Blend(Popular(), 5, 10.0, 0.0)), release.catalogue.vectors[9]
+    one = make_query(release, make_session(("i9", "view")))
+    many = make_query(release, make_session(*[("i9", "view")] * 5))
+    assert ids(release, blending(near, one, release, Trace("test")))[:2] == ["i0", "i1"]
+    assert ids(release, blending(near, many, release, Trace("test")))[:2] == ["i9", "i8"]

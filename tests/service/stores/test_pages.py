@@ -11,7 +11,7 @@ from service.errors import StoreUnavailable
 from service.ports.stores import PageStore
 from service.stores.keys import page_key
 from service.stores.pages import SHOWN_MOST, WAITING, RedisPages
-from tests.fakes import FakePages
+from tests.fake_memories import FakePages
 from tests.redis_server import RedisServer, redis_server
 from tests.service.stores.stores import PATIENT_S, opened
 

@@ -7,7 +7,7 @@ import pytest
 from service.ports.stores import TrendStore
 from service.stores.keys import trend_key
 from service.stores.trends import WRITTEN_AT_ONCE, RedisTrends
-from tests.fakes import FakeTrends
+from tests.fake_memories import FakeTrends
 from tests.redis_server import RedisServer
 from tests.service.stores.stores import opened
 
