@@ -11,6 +11,7 @@ from service.shadow.comparison import Comparison, Mean, overlap
 from service.shadow.samples import Answered, Sample, as_line, decode_sample, encode_sample
 from tests.factories import make_session
 
+AT_MOST = Condition(at_most=9.5)
 LIVE = Answered(("a", "b", "c", "d"), 0.5, (), 2.0)
 
 
