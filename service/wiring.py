@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from service.errors import NotReady, ReleaseRefused, StoreUnavailable
+from service.errors import ReleaseRefused, StoreUnavailable
 from service.impressions.files import RotatedFiles
 from service.impressions.log import ImpressionLog
-from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
+from service.ingest import EventRules, Ingest, Patience
+from service.items import Items
 from service.monitoring.metrics import Metrics
 from service.people import People
 from service.pipeline import Pipeline
-from service.ports.serving import Clock, Release
+from service.ports.serving import Clock
 from service.ports.stores import PageStore, SessionStore
 from service.releases.manager import ReleaseManager
 from service.scenarios import Scenario, Shared, make_scenarios
@@ -30,17 +31,15 @@ from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
 from service.stores.embedded import embedded_redis, running_redis
 from service.stores.identities import RedisIdentities
+from service.stores.items import RedisItems
 from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
-from service.stores.stock import RedisStock
 from service.stores.trends import RedisTrends
 from service.trends import HOUR_S, HOURS, Trends
 
 BACKFILL_TIMEOUT_S = 5.0
 """A backfill may wait for a busy Redis; nobody waits for the backfill."""
 TREND_TTL_S = (HOURS + 1) * HOUR_S
-STOCK_POLL_S = 0.5
-"""How often stock changes of other processes are looked for; they have to bite within a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Parts:
     redis: RedisClient | RedisCluster
     scenarios: Mapping[str, Scenario]
     ingest: Ingest
+    items: Items
     people: People
     metrics: Metrics
     clock: Clock
@@ -81,15 +81,12 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         await stack.enter_async_context(redis)
         stored = RedisSessions(redis, _keep(settings.sessions), clock)
         sessions = _cached(stored, settings.sessions.cache_ms / 1000)
-        stock = RedisStock(redis)
-        ingest = Ingest(
-            *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
-            patience=make_patience(settings, metrics),
-        )
+        rules, patience = _event_rules(settings.sessions), make_patience(settings, metrics)
+        ingest = Ingest(sessions, clock, rules, patience)
+        items = Items(RedisItems(redis), releases, clock, metrics.items)
         with contextlib.suppress(StoreUnavailable):  # sold out before the first answer
-            apply_stock(releases, await stock.read_stock())
-        follower = asyncio.create_task(follow_stock(stock, releases, STOCK_POLL_S))
-        stack.push_async_callback(_end, follower)
+            await items.catch_up()
+        stack.push_async_callback(_end, asyncio.create_task(items.run()))
         identify = Identify(settings.sessions.links_remembered)
         pages = RedisPages(redis, settings.sessions.page_ttl_s)
         stack.push_async_callback(_end, asyncio.create_task(pages.run()))
@@ -104,7 +101,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         impressions = make_impressions(settings, metrics)
         stack.push_async_callback(_end, asyncio.create_task(impressions.run()))
         yield Parts(
-            *(settings, releases, redis, scenarios, ingest, people, metrics, clock),
+            *(settings, releases, redis, scenarios, ingest, items, people, metrics, clock),
             *(impressions, pages, trends),
         )
 
@@ -127,15 +124,7 @@ async def open_ingest(
         async with open_client(options) as redis:
             sessions = RedisSessions(redis, _keep(settings.sessions), clock)
             patience = Patience(wait_s, settings.limits.events_waiting)
-            yield Ingest(sessions, RedisStock(redis), NoRelease(), clock, rules, patience)
-
-
-class NoRelease:
-    """`service.ports.serving.Releases` where none is live."""
-
-    @property
-    def live(self) -> Release:
-        raise NotReady("no release is loaded")
+            yield Ingest(sessions, clock, rules, patience)
 
 
 def make_impressions(settings: Settings, metrics: Metrics) -> ImpressionLog:

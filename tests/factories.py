@@ -1,6 +1,6 @@
 """Small values with defaults: a tiny shop that can be checked by eye."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from service.domain.actions import ACTION_CODES
 from service.domain.arrays import NO_ROWS, Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.candidates import Candidates
 from service.domain.deadlines import Deadline
-from service.domain.items import item_hash
+from service.domain.items import Effect, ItemOutcome, ItemUpdate, Kind, item_hash
 from service.domain.ladders import ALL, Ladder, category_scope
 from service.domain.requests import Filters, Query, Request
 from service.domain.sessions import EMPTY_SESSION, Marks, Segment, Session
@@ -122,18 +122,32 @@ class NoTrends:
 
 @dataclass
 class Shelf:
-    """Stock of a tiny catalogue."""
+    """Stock of a tiny catalogue, and who changes it."""
 
     in_stock: Mask
     catalogue: TinyCatalogue = field(default_factory=make_catalogue)
 
-    def apply(self, stock: Mapping[str, int]) -> None:
+    def apply(self, updates: Sequence[ItemUpdate]) -> Sequence[ItemOutcome]:
+        """Takes over stock, and nothing else."""
         changed = self.in_stock.copy()
-        for item_id, n in stock.items():
-            row = self.catalogue.row_of(item_id)
-            if row >= 0:
-                changed[row] = n > 0
+        outcomes = []
+        for update in updates:
+            row = self.catalogue.row_of(update.item_id)
+            if row >= 0 and update.stock is not None:
+                changed[row] = update.stock > 0
+            effect = Effect.APPLIED if row >= 0 else Effect.UNKNOWN
+            outcomes.append(ItemOutcome(Kind.STOCK, effect))
         self.in_stock = changed
+        return outcomes
+
+    @property
+    def arrived(self) -> tuple[int, int]:
+        return 0, 0
+
+
+def sold_out(*item_ids: str) -> list[ItemUpdate]:
+    """The news that there is none left of these."""
+    return [ItemUpdate(item_id, NOW_S, stock=0) for item_id in item_ids]
 
 
 def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> Release:
@@ -144,6 +158,7 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
         for code, name in enumerate(catalogue.category_names)
     }
     index = NearestRows(catalogue.vectors)
+    shelf = Shelf(np.ones(len(catalogue), dtype=np.bool_), catalogue)
     release = Release(
         name="tiny",
         embedding_version="tiny-1",
@@ -155,7 +170,8 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
         index=index,
         exact=index,
         catalogue=catalogue,
-        stock=Shelf(np.ones(len(catalogue), dtype=np.bool_), catalogue),
+        stock=shelf,
+        updates=shelf,
         ladder=Ladder(popular={ALL: rows}, trending={ALL: rows[::-1], **by_category}),
         manifest={},
     )

@@ -8,7 +8,7 @@ import numpy as np
 from models.building.baseline import Asked
 from service.domain.arrays import Rows, Vectors
 from service.indexes.exact import ExactIndex
-from service.ports.serving import Release
+from service.ports.serving import ItemIndex, Release
 from service.releases.probes import DEPTH, overlap
 from service.towers.features import History, history_inputs, item_vectors
 from service.towers.onnx import OnnxUserTower
@@ -48,7 +48,7 @@ def skew(old: Release, new: Answered) -> dict[str, object]:
     return {
         "with": old.name,
         "old_tower_new_index": _recall(asked_old, asked_new, ExactIndex(new.vectors)),
-        "new_tower_old_index": _recall(asked_new, asked_old, ExactIndex(old.catalogue.vectors)),
+        "new_tower_old_index": _recall(asked_new, asked_old, old.exact),
     }
 
 
@@ -58,7 +58,7 @@ def _by_old_rows(old: Release, ids: Sequence[str], history: History) -> History:
     return History(rows[known], history.action_types[known], history.at_s[known])
 
 
-def _recall(asked: Vectors, right: Vectors, exact: ExactIndex) -> float:
+def _recall(asked: Vectors, right: Vectors, exact: ItemIndex) -> float:
     def nearest(vectors: Vectors) -> Rows:
         return np.array([exact.search(vector, DEPTH)[0] for vector in vectors])
 

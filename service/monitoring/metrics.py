@@ -16,13 +16,14 @@ from service.domain.requests import Request
 from service.domain.traces import Trace
 from service.monitoring.answer_metrics import ANSWERS
 from service.monitoring.families import Families
+from service.monitoring.item_metrics import ITEMS, ItemMetrics
 from service.monitoring.lists import ListMetrics
 from service.monitoring.serving_metrics import SERVING
 from service.monitoring.spec import INVALID_VECTORS, METHODS, OTHER, STAGES, UNMATCHED
 from service.ports.serving import Release
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SPECS = (*SERVING, *ANSWERS)
+SPECS = (*SERVING, *ANSWERS, *ITEMS)
 RELEASES_REMEMBERED = 20
 BREAKER_STATES: Mapping[str, int] = {"closed": 0, "half_open": 1, "open": 2}
 _PROC = Path("/proc/self")
@@ -46,6 +47,7 @@ class Metrics:
         self._bind_release(families)
         self._bind_process(families)
         self._lists = ListMetrics(families)
+        self.items = ItemMetrics(families)
 
     def render(self) -> bytes:
         """What a scrape gets, in Prometheus text format."""
@@ -191,7 +193,6 @@ class Metrics:
         self._trained_at = families.gauge("retrieval_training_data_timestamp_seconds")
         self._loaded_at = families.gauge("retrieval_release_loaded_timestamp_seconds")
         self._swaps = families.counters("retrieval_release_swaps_total")
-        self._index_items = families.gauge("retrieval_index_items")
         self._former: list[tuple[str, str]] = []
 
     def release_live(self, release: Release) -> None:
@@ -205,7 +206,7 @@ class Metrics:
             self._info.remove(*self._former.pop(0))
         self._swaps[("ok", "none")].inc()
         self._loaded_at.set(time.time())
-        self._index_items.labels("live").set(len(release.catalogue))
+        self.items.items_of_release(len(release.catalogue))
         for gauge, name in ((self._items_at, "as_of"), (self._trained_at, "trained_through")):
             instant = _epoch_s(release.manifest.get(name))
             if instant is not None:

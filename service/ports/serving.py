@@ -6,6 +6,7 @@ from typing import Protocol
 
 from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.candidates import Candidates
+from service.domain.items import ItemOutcome, ItemUpdate
 from service.domain.ladders import Ladder
 from service.domain.requests import Filters, Query
 from service.domain.sessions import Session
@@ -49,8 +50,16 @@ class ExactItemIndex(ItemIndex, Protocol):
         ...
 
 
+class ItemVectors(Protocol):
+    """The vectors of all items."""
+
+    def __getitem__(self, rows: Rows | int, /) -> Vectors:
+        """Those of these rows, float32 [..., dim]; of one row, float32 [dim]."""
+        ...
+
+
 class Catalogue(Protocol):
-    """What is known of the items, as columns by catalogue row. Immutable."""
+    """What is known of the items, as columns by catalogue row; rows stay, more may follow."""
 
     @property
     def item_ids(self) -> Sequence[str]: ...
@@ -105,7 +114,7 @@ class Catalogue(Protocol):
         ...
 
     @property
-    def vectors(self) -> Vectors:
+    def vectors(self) -> ItemVectors:
         """Unit length, [n, dim]."""
         ...
 
@@ -132,8 +141,17 @@ class Stock(Protocol):
         """True = can be bought, [n_items]; replaced as a whole, never written in place."""
         ...
 
-    def apply(self, stock: Mapping[str, int]) -> None:
-        """Takes over the stock of these items (0 = sold out); unknown ids are ignored."""
+
+class Updates(Protocol):
+    """Changes a release while it serves; not for two threads at once."""
+
+    def apply(self, updates: Sequence[ItemUpdate]) -> Sequence[ItemOutcome]:
+        """Takes over what is said of items, in order; one outcome for each thing that is said."""
+        ...
+
+    @property
+    def arrived(self) -> tuple[int, int]:
+        """How many items are served on top of the release, and how many have no vector for it."""
         ...
 
 
@@ -159,6 +177,7 @@ class Release:
     exact: ExactItemIndex
     catalogue: Catalogue
     stock: Stock
+    updates: Updates
     ladder: Ladder
     manifest: Mapping[str, object]
 

@@ -4,13 +4,16 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from service.catalogue import columns
+from service.catalogue.live import LiveCatalogue
 from service.catalogue.stock import StockColumn
+from service.catalogue.updates import LiveUpdates
 from service.domain.actions import ACTIONS
 from service.domain.arrays import Vectors
 from service.domain.ladders import Ladder
@@ -21,8 +24,9 @@ from service.indexes.hnsw import HnswIndex
 from service.indexes.hnsw_file import IndexFileInvalid, read_index_file
 from service.ports.serving import Release
 from service.releases import files, ladders, manifest, probes, vectors
+from service.towers.arrivals import ArrivalVectors
 from service.towers.inputs import TowerFit
-from service.towers.onnx import OnnxUserTower, load_item_tower
+from service.towers.onnx import OnnxTower, OnnxUserTower, load_item_tower
 
 USER_TOWER = "user_tower.onnx"
 ITEM_TOWER = "item_tower.onnx"
@@ -53,6 +57,7 @@ class Loading:
     vectors: Vectors
     catalogue: columns.Columns
     tower: OnnxUserTower
+    item_tower: OnnxTower | None = None
     index: HnswIndex
     exact: ExactIndex
     ladder: Ladder
@@ -109,7 +114,7 @@ class Loading:
         _check_inputs(USER_TOWER, self.tower.input_names, facts.inputs.user_tower)
         if ITEM_TOWER not in facts.files:
             return "user tower"
-        item_tower = load_item_tower(self._read(ITEM_TOWER), facts.dim)
+        item_tower = self.item_tower = load_item_tower(self._read(ITEM_TOWER), facts.dim)
         names = tuple(slot.name for slot in item_tower.inputs)
         _check_version(ITEM_TOWER, item_tower.embedding_version, facts.embedding_version)
         _check_inputs(ITEM_TOWER, names, facts.inputs.item_tower)
@@ -165,6 +170,9 @@ class Loading:
 
     def release(self) -> Release:
         facts = self.manifest
+        catalogue, stock = LiveCatalogue(self.catalogue), StockColumn(self.catalogue.in_stock)
+        built_at_s = datetime.fromisoformat(facts.created_at).timestamp()
+        vectors = ArrivalVectors(facts.embedding_version, facts.dim, self.item_tower)
         return Release(
             name=facts.release,
             embedding_version=facts.embedding_version,
@@ -175,8 +183,9 @@ class Loading:
             tower=self.tower,
             index=self.index,
             exact=self.exact,
-            catalogue=self.catalogue,
-            stock=StockColumn(self.catalogue, self.catalogue.in_stock),
+            catalogue=catalogue,
+            stock=stock,
+            updates=LiveUpdates(catalogue, stock, built_at_s, vectors),
             ladder=self.ladder,
             manifest=MappingProxyType(asdict(facts)),
         )

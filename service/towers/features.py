@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from service.domain.actions import ACTIONS, NEGATIVE, STRENGTH
 from service.domain.arrays import NO_ROWS, NO_TIMES, Rows, Times, Vectors
 from service.domain.sessions import Session
-from service.ports.serving import Catalogue
+from service.ports.serving import Catalogue, ItemVectors
 
 Inputs = dict[str, NDArray]  # type: ignore[type-arg]
 
@@ -69,7 +69,7 @@ def history_inputs(histories: Sequence[History], now_s: Times, length: int) -> I
     }
 
 
-def item_vectors(item_rows: Rows, vectors: Vectors) -> Vectors:
+def item_vectors(item_rows: Rows, vectors: ItemVectors) -> Vectors:
     """Look up the vectors of a batch of histories.
 
     Args:

@@ -1,6 +1,7 @@
 """Towers as ONNX files, run by onnxruntime on one thread."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import onnxruntime as ort
@@ -42,10 +43,15 @@ class OnnxTower:
         _check_output(self._session, file, output, dim)
 
     @property
+    def properties(self) -> Mapping[str, str]:
+        """The file's metadata_props."""
+        properties: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return properties
+
+    @property
     def embedding_version(self) -> str:
         """The `embedding_version` in the file's metadata_props, empty without one."""
-        properties = self._session.get_modelmeta().custom_metadata_map
-        return str(properties.get("embedding_version", ""))
+        return self.properties.get("embedding_version", "")
 
     def run(self, inputs: Inputs) -> Vectors:
         """Vectors float32 [B, dim], unchecked; arrays that the tower does not declare are left out.

@@ -11,7 +11,14 @@ from service.rules.policy import Policy
 from service.rules.purchased import NotPurchased
 from service.rules.seen import NotSeen
 from service.rules.stock import InStock
-from tests.factories import make_catalogue, make_marks, make_query, make_release, make_session
+from tests.factories import (
+    make_catalogue,
+    make_marks,
+    make_query,
+    make_release,
+    make_session,
+    sold_out,
+)
 
 ROWS: Rows = np.arange(5)
 DAY_S = 86_400.0
@@ -19,7 +26,7 @@ DAY_S = 86_400.0
 
 def test_sold_out_items_are_dropped() -> None:
     release = make_release()
-    release.stock.apply({"i3": 0, "nobody knows": 0})
+    release.updates.apply(sold_out("i3", "nobody knows"))
     assert InStock()(ROWS, make_query(release), release).tolist() == [1, 1, 1, 0, 1]
 
 
