@@ -12,7 +12,8 @@ from service.ports.stores import ItemStore
 
 POLL_S = 0.25
 """How often the log is looked at: a quarter of what is promised."""
-APPLIED_AT_ONCE = 500
+APPLIED_AT_ONCE = 32
+"""Lists are made in between; so many new items keep the item tower busy for 8 ms."""
 
 
 class ItemMetrics(Protocol):
@@ -56,7 +57,7 @@ class Items:
             StoreUnavailable: other processes, and this one after a restart, do not know it yet.
         """
         with contextlib.suppress(NotReady):  # it is kept for the next release
-            self._apply(self._releases.live, updates)  # also when the store is down
+            await self._apply(self._releases.live, updates)  # also when the store is down
         await self._store.write(updates)
 
     async def catch_up(self) -> None:
@@ -70,9 +71,7 @@ class Items:
         has_more = True
         while has_more:
             changes = await self._read(live)
-            for start in range(0, len(changes.updates), APPLIED_AT_ONCE):
-                self._apply(live, changes.updates[start : start + APPLIED_AT_ONCE])
-                await asyncio.sleep(0)  # lists are made meanwhile
+            await self._apply(live, changes.updates)
             self._count(changes)
             self._told, self._position = live, changes.position
             has_more = changes.has_more
@@ -89,11 +88,13 @@ class Items:
             return await self._store.read_all()
         return await self._store.read_since(self._position)
 
-    def _apply(self, live: Release, updates: Sequence[ItemUpdate]) -> None:
-        if not updates:
-            return
-        self._metrics.item_updates(live.updates.apply(updates))
-        self._metrics.items_arrived(*live.updates.arrived)
+    async def _apply(self, live: Release, updates: Sequence[ItemUpdate]) -> None:
+        for start in range(0, len(updates), APPLIED_AT_ONCE):
+            part = updates[start : start + APPLIED_AT_ONCE]
+            self._metrics.item_updates(live.updates.apply(part))
+            self._metrics.items_arrived(*live.updates.arrived)
+            if start + APPLIED_AT_ONCE < len(updates):
+                await asyncio.sleep(0)
 
     def _count(self, changes: ItemChanges) -> None:
         if changes.n_unreadable:

@@ -108,6 +108,7 @@ class Loading:
             actions=_known_actions(facts.actions),
             category_names=tuple(self.catalogue.category_names),
             user_feature_names=facts.inputs.user_features,
+            n_items=facts.n_items,
         )
         self.tower = OnnxUserTower(self._read(USER_TOWER), fit)
         _check_version(USER_TOWER, self.tower.embedding_version, facts.embedding_version)

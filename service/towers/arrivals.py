@@ -47,10 +47,11 @@ class ArrivalVectors:
         if item.embedding_version != self._embedding_version or len(item.vector) != self._dim:
             return None
         vector = np.array(item.vector, dtype=np.float64)
-        length = np.linalg.norm(vector)
-        if not np.isfinite(length) or length == 0.0:
+        largest = np.abs(vector).max()
+        if not 0.0 < largest < np.inf:  # NaN is neither
             return None
-        return (vector / length).astype(np.float32)
+        vector /= largest
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     def _embedded(self, items: Sequence[NewItem]) -> Iterator[Vector | None]:
         if self._tower is None or self._vocabulary is None or not items:
