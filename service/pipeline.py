@@ -72,7 +72,7 @@ class Pipeline:
         with trace.stage("embed", forgive="tower"):  # the user tower; None for a new visitor
             vector = embed(query, release)
         with trace.stage("retrieve", forgive="index"):  # nearest items, and own items again
-            found = self.retrieve(vector, query, release)
+            found = self.retrieve(vector, query, release, trace)
         with trace.stage("filter"):  # stock, policy, excluded, purchased, seen, request filters
             found = self.filter(found, query, release, trace)
         with trace.stage("fill"):  # too few left: content, trending, popular; same rules
@@ -100,7 +100,7 @@ class Pipeline:
         with trace.stage("embed"):  # the item's own vector stands for the person's
             vector = _vector(query, release)
         with trace.stage("retrieve", forgive="index"):
-            found = self.retrieve.nearest(vector, query, release)
+            found = self.retrieve.nearest(vector, query, release, trace)
         with trace.stage("filter"):
             found = self.filter(found, query, release, trace)
         with trace.stage("fill"):

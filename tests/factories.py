@@ -1,21 +1,25 @@
 """Small values with defaults: a tiny shop that can be checked by eye."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
+import pyarrow as pa
 
+from service.catalogue.attributes import matching, read_attribute
 from service.domain.actions import ACTION_CODES
 from service.domain.arrays import NO_ROWS, Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.candidates import Candidates
 from service.domain.deadlines import Deadline
-from service.domain.items import Effect, ItemOutcome, ItemUpdate, Kind, item_hash
+from service.domain.items import Effect, ItemOutcome, ItemUpdate, Topic, item_hash
 from service.domain.ladders import ALL, Ladder, category_scope
-from service.domain.requests import Filters, Query, Request
+from service.domain.requests import NO_FILTERS, Condition, Filters, Query, Request
+from service.domain.searches import Found, Route
 from service.domain.sessions import EMPTY_SESSION, Marks, Segment, Session
 from service.domain.sources import Source
 from service.errors import IndexUnavailable, TowerUnavailable
-from service.ports.serving import Catalogue, Release
+from service.ports.serving import Attribute, Catalogue, Release
 
 NOW_S = 1_700_000_000.0
 DIM = 4
@@ -38,6 +42,7 @@ class TinyCatalogue:
     is_new: Mask
     is_little_known: Mask
     vectors: Vectors
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -49,11 +54,7 @@ class TinyCatalogue:
         return np.array([self.row_of(item_id) for item_id in item_ids], dtype=np.int64)
 
     def matching(self, filters: Filters) -> Mask:
-        mask = np.ones(len(self), dtype=np.bool_)
-        if filters.categories:
-            names = np.array(self.category_names)[self.categories]
-            mask &= np.isin(names, filters.categories)
-        return mask
+        return matching(self.attributes, filters, len(self))
 
 
 def make_catalogue(n: int = 10, **changes: object) -> TinyCatalogue:
@@ -77,7 +78,21 @@ def make_catalogue(n: int = 10, **changes: object) -> TinyCatalogue:
         is_little_known=np.arange(n) >= n // 2,
         vectors=vectors,
     )
-    return replace(catalogue, **changes)  # type: ignore[arg-type]
+    catalogue = replace(catalogue, **changes)  # type: ignore[arg-type]
+    return replace(catalogue, attributes={**_attributes(catalogue), **catalogue.attributes})
+
+
+def _attributes(catalogue: TinyCatalogue) -> dict[str, Attribute]:
+    """What every catalogue declares, and a number and a flag."""
+    categories = [catalogue.category_names[code] for code in catalogue.categories]
+    sellers = ["" if code < 0 else catalogue.seller_names[code] for code in catalogue.sellers]
+    columns = {
+        "category": pa.array(categories, pa.string()),
+        "seller": pa.array(sellers, pa.string()),
+        "price": pa.array(catalogue.prices),
+        "is_new": pa.array(catalogue.is_new),
+    }
+    return {name: read_attribute(pa.chunked_array([column])) for name, column in columns.items()}
 
 
 @dataclass
@@ -96,6 +111,26 @@ class NearestRows:
         scores = self.vectors[rows] @ vector
         order = np.argsort(-scores, kind="stable")[:n]
         return rows[order], scores[order]
+
+
+@dataclass
+class SimpleRouter:
+    """A router with one way: it looks at every row that passes, and leaves stock to the rules."""
+
+    index: NearestRows
+    catalogue: TinyCatalogue
+
+    def search(self, vector: Vector, n: int, filters: Filters = NO_FILTERS) -> Found:
+        rows = np.flatnonzero(self.catalogue.matching(filters))
+        return Found(*self.index.search_among(rows, vector, n), Route.SWEEP, len(rows))
+
+    def passes(self, rows: Rows, filters: Filters) -> Mask:
+        mask: Mask = self.catalogue.matching(filters)[rows]
+        return mask
+
+    def most_popular(self, filters: Filters, n: int) -> Rows:
+        rows = np.flatnonzero(self.catalogue.matching(filters))
+        return rows[np.argsort(-self.catalogue.popularity[rows], kind="stable")][:n]
 
 
 @dataclass
@@ -136,7 +171,7 @@ class Shelf:
             if row >= 0 and update.stock is not None:
                 changed[row] = update.stock > 0
             effect = Effect.APPLIED if row >= 0 else Effect.UNKNOWN
-            outcomes.append(ItemOutcome(Kind.STOCK, effect))
+            outcomes.append(ItemOutcome(Topic.STOCK, effect))
         self.in_stock = changed
         return outcomes
 
@@ -157,7 +192,7 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
         category_scope(name): rows[catalogue.categories == code]
         for code, name in enumerate(catalogue.category_names)
     }
-    index = NearestRows(catalogue.vectors)
+    index = cast(NearestRows, changes.get("index", NearestRows(catalogue.vectors)))
     shelf = Shelf(np.ones(len(catalogue), dtype=np.bool_), catalogue)
     release = Release(
         name="tiny",
@@ -169,6 +204,7 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
         tower=MeanTower(),
         index=index,
         exact=index,
+        router=SimpleRouter(index, catalogue),
         catalogue=catalogue,
         stock=shelf,
         updates=shelf,
@@ -214,6 +250,11 @@ def make_query(
         deadline=Deadline.after(60.0),
         now_s=NOW_S,
     )
+
+
+def category_filter(*names: str) -> Filters:
+    """Any of these categories."""
+    return Filters.of({"category": Condition(any_of=names)})
 
 
 def make_candidates(*rows: int, source: Source = Source.ANN) -> Candidates:

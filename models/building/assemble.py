@@ -184,6 +184,7 @@ def _manifest(content: Content, facts: Facts, tower: OnnxUserTower, index: Built
         index=index.facts,
         data=facts.data,
         metrics=facts.metrics,
+        filterable=content.items.filterable,
     )
 
 

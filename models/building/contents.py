@@ -1,12 +1,14 @@
 """What a release holds besides its towers: item columns, lists, and the states to prove it with."""
 
 import numpy as np
+import pyarrow as pa
 
 from models.building.assemble import States
 from models.building.draft import ItemColumns
 from models.building.ladder import recent_popularity
 from models.interactions import Log
 from models.networks.item_features import seen_before
+from models.reading.item_table import Items
 from models.recipes import Dataset
 from service.domain.actions import ACTIONS
 from service.towers.features import History
@@ -30,7 +32,18 @@ def item_columns(log: Log, as_of_s: float) -> ItemColumns:
         popularity=recent_popularity(log, as_of_s).astype(np.float32),
         first_seen_s=first_seen_s,
         is_new=~seen_before(log, int(as_of_s)),
+        attributes=_attributes(items),
     )
+
+
+def _attributes(items: Items) -> dict[str, pa.Array]:
+    """What the data tell of the items besides, to filter by; nothing where they are silent."""
+    found = {}
+    if any(items.tags):
+        found["tags"] = pa.array(items.tags, pa.list_(pa.string()))
+    if items.years.any():
+        found["year"] = pa.array(items.years, mask=items.years == 0)
+    return found
 
 
 def draw_states(log: Log, n: int = N_STATES) -> States:

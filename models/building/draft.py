@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from models.build_index import BuiltIndex
+from models.errors import PublishInvalid
 from service.catalogue import columns
+from service.catalogue.attributes import kind_of
 from service.domain.arrays import Mask, Rows, Scores, Times, Vectors
+from service.domain.attributes import BUILT_IN, Kind
 from service.domain.items import item_hash
 from service.domain.ladders import Ladder
 from service.releases import ladders, probes, vectors
@@ -23,7 +26,12 @@ from service.releases.probes import Probes
 
 @dataclass(frozen=True, slots=True)
 class ItemColumns:
-    """Facts of the items, [n] each, in catalogue row order; see `service.catalogue.columns`."""
+    """Facts of the items, [n] each, in catalogue row order; see `service.catalogue.columns`.
+
+    Attributes:
+        attributes: further columns that requests may filter by: texts (a category), lists of
+            texts (tags), numbers, booleans (flags).
+    """
 
     ids: Sequence[str]
     titles: Sequence[str]
@@ -35,6 +43,7 @@ class ItemColumns:
     is_new: Mask
     is_blocked: Mask | None = None
     in_stock: Mask | None = None
+    attributes: Mapping[str, pa.Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,13 +61,33 @@ class ItemColumns:
             is_new=self.is_new[order],
             is_blocked=None if self.is_blocked is None else self.is_blocked[order],
             in_stock=None if self.in_stock is None else self.in_stock[order],
+            attributes={name: column.take(order) for name, column in self.attributes.items()},
         )
+
+    @property
+    def filterable(self) -> dict[str, Kind]:
+        """The columns that requests may filter by, for the manifest.
+
+        Raises:
+            PublishInvalid: a further column of a type that cannot be filtered by, or of a name
+                that is taken.
+        """
+        kinds = dict(BUILT_IN)
+        for name, column in self.attributes.items():
+            kind = kind_of(column.type)
+            if kind is None or name in columns.SCHEMA.names:
+                raise PublishInvalid(
+                    f"the attribute {name!r} of type {column.type} cannot be filtered by: use "
+                    "texts, lists of texts, numbers or booleans, under a name of its own"
+                )
+            kinds[name] = kind
+        return kinds
 
     def table(self) -> pa.Table:
         """The columns of `catalogue.parquet`."""
         n = len(self)
         no, yes = np.zeros(n, dtype=bool), np.ones(n, dtype=bool)
-        return pa.table(
+        table = pa.table(
             {
                 "item_id": pa.array(self.ids, pa.string()),
                 "hash": np.array([item_hash(item_id) for item_id in self.ids], dtype=np.uint64),
@@ -74,6 +103,9 @@ class ItemColumns:
             },
             schema=columns.SCHEMA,
         )
+        for name, column in self.attributes.items():
+            table = table.append_column(name, column)
+        return table
 
 
 @dataclass(frozen=True, slots=True)

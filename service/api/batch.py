@@ -57,7 +57,9 @@ def _read(place: int, body: RecommendBody, exchange: Exchange, parts: Parts) -> 
     try:
         scenario = scenario_of(parts, body.scenario)
         left_ms = exchange.time_left_ms(body.timeout_ms or scenario.settings.timeout_ms)
-        request = recommend_request(body, parts.settings.limits, left_ms, parts.clock())
+        request = recommend_request(
+            body, parts.settings.limits, parts.releases, left_ms, parts.clock()
+        )
     except InvalidFields as error:
         raise InvalidFields(
             [(f"requests.{place}.{field}", detail) for field, detail in error.errors]

@@ -1,12 +1,13 @@
 """From validated bodies to requests of the domain, within the limits of this service."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from service.api.problems import InvalidFields
 from service.api.schemas import (
+    ConditionBody,
     FiltersBody,
     RecentAction,
     RecommendBody,
@@ -14,8 +15,10 @@ from service.api.schemas import (
     SimilarBody,
 )
 from service.domain.actions import ACTION_CODES
-from service.domain.requests import NO_FILTERS, Filters, Request, SimilarRequest
+from service.domain.attributes import Kind
+from service.domain.requests import NO_FILTERS, Condition, Filters, Request, SimilarRequest
 from service.domain.sessions import EMPTY_SESSION, Session
+from service.ports.serving import Attribute, Releases
 
 FUTURE_S = 300
 """Clocks of callers may run ahead by this much."""
@@ -36,12 +39,14 @@ class Limits(Protocol):
 
 
 def recommend_request(
-    body: RecommendBody, limits: Limits, timeout_ms: float, now_s: float
+    body: RecommendBody, limits: Limits, releases: Releases, timeout_ms: float, now_s: float
 ) -> Request:
     """The request of a body.
 
     Raises:
-        InvalidFields: something is above a limit, or an action lies in the future.
+        InvalidFields: something is above a limit, an action lies in the future, or the filters
+            are not those of the live release.
+        NotReady: there are filters, and no release is live.
     """
     k = _k(body, limits)
     _check_length("recent_actions", body.recent_actions, limits.recent_actions_max)
@@ -61,7 +66,7 @@ def recommend_request(
         sponsored_item_ids=tuple(body.sponsored_item_ids),
         exclude_seen=body.exclude_seen,
         exclude_purchased=body.exclude_purchased,
-        filters=_filters(body.filters),
+        filters=_filters(body.filters, releases),
         explore=body.explore,
         strict=body.strict,
         explain=body.explain,
@@ -92,11 +97,14 @@ def query_request(query: RecommendQuery, limits: Limits, timeout_ms: float) -> R
     )
 
 
-def similar_request(body: SimilarBody, limits: Limits, timeout_ms: float) -> SimilarRequest:
+def similar_request(
+    body: SimilarBody, limits: Limits, releases: Releases, timeout_ms: float
+) -> SimilarRequest:
     """The request of a body.
 
     Raises:
-        InvalidFields: something is above a limit.
+        InvalidFields: something is above a limit, or the filters are not those of the live release.
+        NotReady: there are filters, and no release is live.
     """
     k = _k(body, limits)
     _check_length("exclude_item_ids", body.exclude_item_ids, limits.excluded_max)
@@ -105,7 +113,7 @@ def similar_request(body: SimilarBody, limits: Limits, timeout_ms: float) -> Sim
         item_id=body.item_id,
         k=k,
         exclude_item_ids=tuple(body.exclude_item_ids),
-        filters=_filters(body.filters),
+        filters=_filters(body.filters, releases),
         strict=body.strict,
         explain=body.explain,
         timeout_ms=timeout_ms,
@@ -133,15 +141,51 @@ def _check_length(field: str, values: Sequence[object], most: int) -> None:
         raise InvalidFields([(field, f"at most {most} here")])
 
 
-def _filters(body: FiltersBody | None) -> Filters:
-    if body is None:
+PARTS = {
+    Kind.CATEGORY: ("any", "none"),
+    Kind.TAGS: ("any", "none"),
+    Kind.NUMBER: ("min", "max"),
+    Kind.FLAG: ("is_",),
+}
+"""What can be asked of an attribute of each kind."""
+
+
+def _filters(body: FiltersBody | None, releases: Releases) -> Filters:
+    """The filters, checked against what the live release declares.
+
+    Raises:
+        NotReady: no release is live.
+        InvalidFields: an attribute that is not declared, or a condition of another kind.
+    """
+    if not body:
         return NO_FILTERS
-    price = body.price
-    return Filters(
-        categories=tuple(body.category),
-        sellers=tuple(body.seller),
-        price_min=None if price is None else price.min,
-        price_max=None if price is None else price.max,
+    declared = releases.live.catalogue.attributes
+    wrong = [error for name, asked in body.items() for error in _unfit(name, asked, declared)]
+    if wrong:
+        raise InvalidFields(wrong)
+    return Filters.of({name: _condition(asked) for name, asked in body.items()})
+
+
+def _unfit(
+    name: str, asked: ConditionBody, declared: Mapping[str, Attribute]
+) -> Iterator[tuple[str, str]]:
+    if name not in declared:
+        yield f"filters.{name}", f"unknown attribute; declared are {', '.join(sorted(declared))}"
+        return
+    kind = declared[name].kind
+    for part in sorted(asked.model_fields_set - set(PARTS[kind])):
+        fitting = " and ".join(each.rstrip("_") for each in PARTS[kind])
+        detail = f"not for an attribute of the kind {kind}: it takes {fitting}"
+        yield f"filters.{name}.{part.rstrip('_')}", detail
+
+
+def _condition(asked: ConditionBody) -> Condition:
+    return Condition(
+        any_of=tuple(asked.any),
+        none_of=tuple(asked.none),
+        at_least=asked.min,
+        at_most=asked.max,
+        is_set=asked.is_,
     )
 
 

@@ -5,10 +5,11 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas import Id, Price, Text, Wire, Word
+from service.api.schemas import Id, Text, Wire, Word
 
 Stock = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\p{Cc}]*$")]
+Price = Annotated[float, Field(ge=0)]
 DIM_MAX = 4096
 
 
@@ -53,6 +54,11 @@ class NewItemBody(Wire):
     price: Price | None = None
     stock: Stock | None = None
     is_blocked: bool | None = None
+    attributes: Annotated[
+        dict[Word, Name | bool | float | Annotated[list[Name], Field(max_length=50)]],
+        Field(max_length=50, default_factory=dict),
+    ]
+    """Beyond the fields above; the release may declare some of them as filterable."""
     vector: Annotated[list[float], Field(min_length=1, max_length=DIM_MAX)] | None = None
     """Of the space that `embedding_version` names; any length but 0, it is made a unit vector."""
     embedding_version: Word | None = None

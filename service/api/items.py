@@ -9,6 +9,7 @@ from service.api.item_schemas import ItemPatch, ItemPath, NewItemBody, NewItemsB
 from service.api.parse import parse_body, path_end, validate
 from service.api.parts import Access
 from service.api.problems import InvalidFields
+from service.domain.attributes import is_of_kind
 from service.domain.items import ItemUpdate, NewItem
 from service.ports.serving import Release
 
@@ -67,6 +68,7 @@ class PostItems:
 def _check(body: NewItemsBody, live: Release) -> None:
     """Refuses an id that occurs twice, and a vector that claims to fit and does not."""
     faults, known = [], set()
+    declared = live.catalogue.attributes
     for place, item in enumerate(body.items):
         if item.item_id in known:
             faults.append((f"items.{place}.item_id", "occurs twice"))
@@ -74,6 +76,12 @@ def _check(body: NewItemsBody, live: Release) -> None:
         is_ours = item.embedding_version == live.embedding_version
         if is_ours and item.vector is not None and len(item.vector) != live.dim:
             faults.append((f"items.{place}.vector", f"{live.embedding_version} has {live.dim}"))
+        for name, value in item.attributes.items():
+            at = f"items.{place}.attributes.{name}"
+            if name in NewItemBody.model_fields:
+                faults.append((at, "is a field of its own"))
+            elif name in declared and not is_of_kind(declared[name].kind, value):
+                faults.append((at, f"must be of the kind {declared[name].kind}"))
     if faults:
         raise InvalidFields(faults)
 
@@ -84,6 +92,10 @@ def _update(body: NewItemBody, now_s: float) -> ItemUpdate:
         category=body.category,
         seller=body.seller,
         price=body.price,
+        attributes={
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in body.attributes.items()
+        },
         vector=tuple(body.vector or ()),
         embedding_version=body.embedding_version or "",
     )

@@ -32,7 +32,9 @@ class Recommend:
             body = parse_body(RecommendBody, data)
             scenario = scenario_of(parts, body.scenario)
             left_ms = exchange.time_left_ms(body.timeout_ms or scenario.settings.timeout_ms)
-            request = recommend_request(body, settings.limits, left_ms, parts.clock())
+            request = recommend_request(
+                body, settings.limits, parts.releases, left_ms, parts.clock()
+            )
         await _answer(exchange, parts, scenario, request, trace)
 
 

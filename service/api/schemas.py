@@ -23,7 +23,7 @@ Text = Annotated[str, Field(max_length=256, pattern=r"^[^\p{Cc}]*$")]
 Ids = Annotated[list[Id], Field(max_length=500)]
 K = Annotated[int, Field(ge=1, le=500)]
 TimeoutMs = Annotated[float, Field(ge=1, le=TIMEOUT_MS_MAX)]
-Price = Annotated[float, Field(ge=0)]
+Words = Annotated[list[Text], Field(max_length=100)]
 Instant = Annotated[
     float,
     PlainValidator(parse_instant),
@@ -59,19 +59,38 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class PriceRange(Wire):
-    """Both ends belong to it; items without a price never match."""
+def _spelled_out(value: object) -> object:
+    """The short forms: a list is `any`, true and false are `is`."""
+    if isinstance(value, bool):
+        return {"is": value}
+    return {"any": value} if isinstance(value, list) else value
 
-    min: Price | None = None
-    max: Price | None = None
+
+class ConditionBody(Wire):
+    """What one attribute has to be.
+
+    Words (`any`, `none`) for categories and tags, a range for numbers (both ends belong to it,
+    unknown numbers never match), `is` for flags. A list alone is `any`, true or false alone `is`.
+    """
+
+    any: Words = []
+    none: Words = []
+    min: float | None = None
+    max: float | None = None
+    is_: Annotated[bool | None, Field(alias="is")] = None
 
 
-class FiltersBody(Wire):
-    """Conditions on items; several are joined by *and*, values of one by *or*."""
-
-    category: Annotated[list[Text], Field(max_length=100, default_factory=list)]
-    seller: Annotated[list[Text], Field(max_length=100, default_factory=list)]
-    price: PriceRange | None = None
+ConditionOf = Annotated[
+    ConditionBody,
+    BeforeValidator(_spelled_out, json_schema_input_type=ConditionBody | list[str] | bool),
+]
+FiltersBody = Annotated[
+    dict[Word, ConditionOf],
+    Field(
+        max_length=20,
+        description="Conditions by attribute, joined by *and*; the release declares the attributes",
+    ),
+]
 
 
 class RecentAction(Wire):

@@ -25,7 +25,7 @@ class Similar:
         with trace.stage("parse"):
             body = parse_body(SimilarBody, data)
             left_ms = exchange.time_left_ms(body.timeout_ms or settings.pipeline.timeout_ms)
-            request = similar_request(body, settings.limits, left_ms)
+            request = similar_request(body, settings.limits, parts.releases, left_ms)
         release = parts.releases.live
         answer = await parts.pipeline.similar(request, trace)
         await send_list(exchange, trace, answer, request.explain)

@@ -9,10 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from service.catalogue.attributes import kind_of, matching, read_attribute
 from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Times, Vectors
+from service.domain.attributes import BUILT_IN, Kind
 from service.domain.items import item_hash
 from service.domain.requests import Filters
 from service.errors import ReleaseRefused
+from service.ports.serving import Attribute
 
 FILE = "catalogue.parquet"
 
@@ -63,6 +66,7 @@ class Columns:
     first_seen_s: Times
     vectors: Vectors
     row_by_id: Mapping[str, int]
+    attributes: Mapping[str, Attribute]
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -77,25 +81,22 @@ class Columns:
         return np.array([find(item_id, -1) for item_id in item_ids], dtype=np.int64)
 
     def matching(self, filters: Filters) -> Mask:
-        """Which items pass the filters, bool [n]; unknown names and prices match nothing."""
-        mask = np.ones(len(self), dtype=np.bool_)
-        if filters.categories:
-            mask &= np.isin(self.categories, _codes(filters.categories, self.category_names))
-        if filters.sellers:
-            mask &= np.isin(self.sellers, _codes(filters.sellers, self.seller_names))
-        if filters.price_min is not None:
-            mask &= self.prices >= filters.price_min
-        if filters.price_max is not None:
-            mask &= self.prices <= filters.price_max
-        return mask
+        """Which items pass the filters, bool [n].
+
+        Unknown words and numbers match nothing, and nothing passes an undeclared attribute.
+        """
+        return matching(self.attributes, filters, len(self))
 
 
-def read_columns(path: Path, vectors: Vectors) -> Columns:
+def read_columns(
+    path: Path, vectors: Vectors, filterable: Mapping[str, Kind] = BUILT_IN
+) -> Columns:
     """Read the catalogue.
 
     Args:
         path: a Parquet file with the columns of `SCHEMA`.
         vectors: float32 [n, dim] of the same release.
+        filterable: the columns that requests may filter by, and their kinds.
 
     Raises:
         ReleaseRefused: unreadable, a column missing or of another type, empty or repeated ids,
@@ -127,6 +128,7 @@ def read_columns(path: Path, vectors: Vectors) -> Columns:
         first_seen_s=columns["first_seen_s"],
         vectors=vectors,
         row_by_id=row_by_id,
+        attributes=_attributes(path, table, filterable),
     )
 
 
@@ -148,6 +150,16 @@ def _read(path: Path) -> pa.Table:
     return table
 
 
+def _attributes(
+    path: Path, table: pa.Table, filterable: Mapping[str, Kind]
+) -> dict[str, Attribute]:
+    for name, kind in filterable.items():
+        at = table.schema.get_field_index(name)
+        if at < 0 or kind_of(table.schema.field(at).type) is not kind:
+            raise _refused(path, f"needs the column {name} of the kind {kind}: it is filterable")
+    return {name: read_attribute(table[name]) for name in filterable}
+
+
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
     """The order in which category names are numbered."""
     return tuple(sorted(set(names)))
@@ -156,10 +168,6 @@ def distinct(names: Iterable[str]) -> tuple[str, ...]:
 def _little_known(is_new: Mask, popularity: Scores) -> Mask:
     little: Mask = is_new | (popularity <= np.median(popularity))
     return little
-
-
-def _codes(wanted: Sequence[str], names: Sequence[str]) -> Codes:
-    return np.array([names.index(name) for name in wanted if name in names], dtype=np.int32)
 
 
 def _encode(column: pa.ChunkedArray, unknown: str | None = None) -> tuple[Codes, tuple[str, ...]]:

@@ -1,13 +1,15 @@
 """Which items that arrived pass filters: few enough to look at one by one, and to remember."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from service.domain.arrays import Mask
-from service.domain.attributes import Kind
+from service.domain.attributes import Kind, is_of_kind
 from service.domain.items import Value
 from service.domain.requests import Condition, Filters
+from service.ports.serving import Attribute
 
 REMEMBERED = 200
 """Filters whose answers are kept; each is one byte per arrival."""
@@ -27,13 +29,21 @@ class LateFilters:
     def append(self, values: Values) -> None:
         """One more item has arrived; values of another kind than is declared are unknown."""
         kinds = self._kinds
-        known = {n: v for n, v in values.items() if n in kinds and fits(kinds[n], v)}
+        known = {n: v for n, v in values.items() if n in kinds and is_of_kind(kinds[n], v)}
         self._items.append(known)
 
     def change(self, place: int, name: str, value: Value) -> None:
         """An item has another value now."""
         self._items[place][name] = value
         self._known.clear()
+
+    def known_to(self, built: Mapping[str, Attribute]) -> dict[str, Attribute]:
+        """The attributes of a release, which know the words of arrivals too."""
+        return {name: Grown(attribute, self, name) for name, attribute in built.items()}
+
+    def has_word(self, name: str, word: str) -> bool:
+        """Whether any of them has this word."""
+        return bool(self.matching(Filters.of({name: Condition(any_of=(word,))})).any())
 
     def matching(self, filters: Filters) -> Mask:
         """Which of them pass, bool [m]; under an undeclared attribute none does."""
@@ -59,13 +69,26 @@ class LateFilters:
         return lambda item: test(item.get(name), condition)
 
 
-def fits(kind: Kind, value: Value) -> bool:
-    """Whether a value can be one of an attribute of this kind."""
-    if kind is Kind.FLAG:
-        return isinstance(value, bool)
-    if kind is Kind.NUMBER:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, str) if kind is Kind.CATEGORY else isinstance(value, tuple)
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """An attribute of a release (`service.ports.serving.Attribute`), and words of arrivals."""
+
+    built: Attribute
+    late: LateFilters
+    name: str
+
+    @property
+    def kind(self) -> Kind:
+        return self.built.kind
+
+    def passing(self, condition: Condition) -> Mask:
+        """Which items of the release meet the condition, bool [n_built]."""
+        return self.built.passing(condition)
+
+    def unknown(self, condition: Condition) -> tuple[str, ...]:
+        """Words of the condition that no item has, old or new."""
+        words = self.built.unknown(condition)
+        return tuple(word for word in words if not self.late.has_word(self.name, word))
 
 
 def _never(_: Values) -> bool:
@@ -80,7 +103,7 @@ def _words(value: Value | None, condition: Condition) -> bool:
 
 
 def _number(value: Value | None, condition: Condition) -> bool:
-    number = np.float32(np.nan if value is None else value)  # NaN is in no range
+    number = np.float32(value if isinstance(value, float | int) else np.nan)  # NaN: in no range
     if condition.at_least is not None and not number >= np.float32(condition.at_least):
         return False
     return condition.at_most is None or bool(number <= np.float32(condition.at_most))

@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from service.catalogue.attributes import Numbers
 from service.catalogue.columns import Columns
 from service.catalogue.growing import ARRIVALS_MAX, Growing, GrowingVectors
-from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector
-from service.domain.items import NewItem, item_hash
+from service.catalogue.late_filters import LateFilters
+from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
+from service.domain.items import NewItem, Value, item_hash
 from service.domain.requests import Filters
 
 UNKNOWN = -1
+PRICE = "price"
 
 
 class LiveCatalogue:
@@ -22,7 +25,8 @@ class LiveCatalogue:
 
     Attributes:
         n_built: rows of the release itself; those from here on have arrived.
-        n_priced: how many prices have changed, so that what was computed from them can be dropped.
+        n_priced: how many prices of the release have changed: what was computed from them is old.
+        attributes: what requests may filter by.
     """
 
     def __init__(self, columns: Columns) -> None:
@@ -41,7 +45,12 @@ class LiveCatalogue:
         self._row_by_id = columns.row_by_id
         self._late_by_id: dict[str, int] = {}
         self._items: dict[int, NewItem] = {}
-        self._columns = replace(columns, prices=self._prices.values)
+        kinds = {name: attribute.kind for name, attribute in columns.attributes.items()}
+        self._filters = LateFilters(kinds)
+        prices = Numbers(self._prices.values)
+        built = {**columns.attributes, PRICE: prices} if PRICE in kinds else columns.attributes
+        self._columns = replace(columns, prices=prices.values, attributes=built)
+        self.attributes = self._filters.known_to(built)
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -91,6 +100,15 @@ class LiveCatalogue:
         """Which items of the release pass the filters, bool [n_built]."""
         return self._columns.matching(filters)
 
+    def late_matching(self, filters: Filters) -> Mask:
+        """Which of those that arrived pass the filters, bool [m]."""
+        return self._filters.matching(filters)
+
+    @property
+    def late_vectors(self) -> Vectors:
+        """Of those that arrived, float32 [m, dim], in the order of their rows."""
+        return self.vectors.late
+
     # changes
 
     @property
@@ -111,7 +129,9 @@ class LiveCatalogue:
         if self.prices[row] == np.float32(price):
             return False
         self._prices.write(row, price)
-        self.n_priced += 1
+        self.n_priced += row < self.n_built
+        if row >= self.n_built:
+            self._filters.change(row - self.n_built, PRICE, price)
         return True
 
     def block(self, row: int, is_blocked: bool) -> bool:
@@ -140,12 +160,19 @@ class LiveCatalogue:
         self._is_little_known.append(True)
         self._popularity.append(0.0)
         self.vectors.append(vector)
+        self._filters.append(_values(item))
         if former is not None:
             self.block(former, True)
             del self._items[former]
         self._late_by_id[item_id] = row
         self._items[row] = item
         return row
+
+
+def _values(item: NewItem) -> dict[str, Value]:
+    """What filters can ask of an item."""
+    values = {**item.attributes, "category": item.category, "seller": item.seller}
+    return values if item.price is None else {**values, PRICE: item.price}
 
 
 def _code(name: str, names: list[str]) -> int:

@@ -6,7 +6,7 @@ from service.catalogue.growing import ARRIVALS_MAX
 from service.catalogue.live import LiveCatalogue
 from service.catalogue.stock import StockColumn
 from service.domain.arrays import Vector
-from service.domain.items import Effect, ItemOutcome, ItemUpdate, Kind, NewItem
+from service.domain.items import Effect, ItemOutcome, ItemUpdate, NewItem, Topic
 
 Embed = Callable[[Sequence[NewItem]], Sequence[Vector | None]]
 """The vectors of items that arrived, float32 [dim], unit length; None when none can be made."""
@@ -43,7 +43,7 @@ class LiveUpdates:
         for update in updates:
             told = self._apply(update)
             outcomes += told
-            is_blocked_changed |= ItemOutcome(Kind.BLOCKED, Effect.APPLIED) in told
+            is_blocked_changed |= ItemOutcome(Topic.BLOCKED, Effect.APPLIED) in told
         if is_blocked_changed and not self._put:  # what was computed from both is computed anew
             self._put[0] = bool(self._stock.in_stock[0])
         self._stock.put(self._put)
@@ -64,15 +64,15 @@ class LiveUpdates:
     def _apply(self, update: ItemUpdate) -> list[ItemOutcome]:
         told = []
         if update.new is not None:
-            told.append(ItemOutcome(Kind.NEW, self._take_in(update, update.new)))
+            told.append(ItemOutcome(Topic.NEW, self._take_in(update, update.new)))
         row = self._catalogue.row_of(update.item_id)
         if update.stock is not None:
-            told.append(ItemOutcome(Kind.STOCK, self._shelve(row, update.stock)))
+            told.append(ItemOutcome(Topic.STOCK, self._shelve(row, update.stock)))
         if update.price is not None:
-            told.append(ItemOutcome(Kind.PRICE, self._reprice(row, update.price, update.at_s)))
+            told.append(ItemOutcome(Topic.PRICE, self._reprice(row, update.price, update.at_s)))
         if update.is_blocked is not None:
             effect = self._block(row, update.is_blocked, update.at_s)
-            told.append(ItemOutcome(Kind.BLOCKED, effect))
+            told.append(ItemOutcome(Topic.BLOCKED, effect))
         return told
 
     def _shelve(self, row: int, units: int) -> Effect:

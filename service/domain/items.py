@@ -78,7 +78,7 @@ class ItemChanges:
     has_more: bool = False
 
 
-class Kind(StrEnum):
+class Topic(StrEnum):
     """What can be said of an item."""
 
     STOCK = "stock"
@@ -106,5 +106,5 @@ class Effect(StrEnum):
 class ItemOutcome(NamedTuple):
     """What one thing that was said of an item did."""
 
-    kind: Kind
+    topic: Topic
     effect: Effect

@@ -1,7 +1,7 @@
 """What was asked (request), and what it becomes once the person is known (query)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.domain.arrays import NO_HASHES, Hashes, Rows
 from service.domain.deadlines import Deadline
@@ -9,17 +9,56 @@ from service.domain.sessions import EMPTY_SESSION, Segment, Session
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Attribute filters of a request; an empty tuple or None means no condition."""
+class Condition:
+    """What one attribute of an item has to be; its parts are joined by *and*.
 
-    categories: tuple[str, ...] = ()
-    sellers: tuple[str, ...] = ()
-    price_min: float | None = None
-    price_max: float | None = None
+    Attributes:
+        any_of: at least one of these words; empty means no condition.
+        none_of: none of these words.
+        at_least: lowest number, itself included; an unknown number is never in range.
+        at_most: highest number, itself included.
+        is_set: for flags.
+    """
+
+    any_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+    at_least: float | None = None
+    at_most: float | None = None
+    is_set: bool | None = None
+
+    def canonical(self) -> "Condition":
+        """The same condition, written the one way in which equal conditions are equal."""
+        any_of, none_of = sorted(set(self.any_of)), sorted(set(self.none_of))
+        return replace(self, any_of=tuple(any_of), none_of=tuple(none_of))
+
+
+NO_CONDITION = Condition()
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Attribute filters of a request, joined by *and*; make them with `of`.
+
+    Attributes:
+        conditions: (attribute, condition) pairs by attribute, each attribute once. Filters that
+            mean the same are equal, so they are the key of what is computed from them.
+    """
+
+    conditions: tuple[tuple[str, Condition], ...] = ()
+
+    @classmethod
+    def of(cls, conditions: Mapping[str, Condition]) -> "Filters":
+        """Filters from conditions by attribute; empty conditions are left out."""
+        written = {name: condition.canonical() for name, condition in conditions.items()}
+        return cls(tuple(sorted((n, c) for n, c in written.items() if c != NO_CONDITION)))
 
     @property
     def is_empty(self) -> bool:
-        return self == NO_FILTERS
+        return not self.conditions
+
+    def words(self, attribute: str) -> tuple[str, ...]:
+        """The words that were asked for of one attribute; empty where all will do."""
+        return dict(self.conditions).get(attribute, NO_CONDITION).any_of
 
 
 NO_FILTERS = Filters()

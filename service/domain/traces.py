@@ -1,12 +1,14 @@
 """What each stage did for one request: metrics, logs, headers and explanations read it."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from service.domain.arrays import NO_HASHES, Hashes, Rows
 from service.domain.identity import NOBODY, Person
+from service.domain.searches import Found
 
 TOP = 20
 """How many of the best candidates went is told: a list whose top went is a poorer list."""
@@ -46,6 +48,7 @@ class Trace:
         top_removed: how many of the twenty best candidates the rules removed; None before.
         shown: hashes of what the pages before have shown, uint64 [n].
         draws: the explored slots.
+        search: how the nearest items were found; None where nobody looked.
         notes: facts for `explain`, by name; JSON values only.
         person: whose history the answer was made from.
     """
@@ -57,6 +60,7 @@ class Trace:
     top_removed: int | None = None
     shown: Hashes = field(default_factory=lambda: NO_HASHES)
     draws: tuple[Draw, ...] = ()
+    search: Found | None = None
     notes: dict[str, object] = field(default_factory=dict)
     started_s: float = field(default_factory=time.perf_counter)
     person: Person = NOBODY
@@ -83,6 +87,16 @@ class Trace:
     def is_thinned(self) -> bool:
         """More than half of the twenty best candidates were removed."""
         return (self.top_removed or 0) > TOP // 2
+
+    def searched(self, found: Found, unknown: Mapping[str, Sequence[str]]) -> None:
+        """Notes a search and the words of its filters that no item has, by attribute."""
+        self.search = found
+        self.notes["search"] = {
+            "route": found.route,
+            "passing": found.passing,
+            "is_second_try": found.is_second_try,
+            "unknown": unknown,
+        }
 
     @property
     def elapsed_s(self) -> float:

@@ -28,7 +28,5 @@ class Content:
         if length < SHORTEST:
             return Candidates.none()
         unit = (centre / length).astype(np.float32)
-        if query.request.filters.is_empty:
-            return Candidates.of(*release.index.search(unit, n), Source.CONTENT)
-        allowed = np.flatnonzero(release.catalogue.matching(query.request.filters))
-        return Candidates.of(*release.exact.search_among(allowed, unit, n), Source.CONTENT)
+        found = release.router.search(unit, n, query.request.filters)
+        return Candidates.of(found.rows, found.scores, Source.CONTENT)

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from service.domain.arrays import Rows
 from service.domain.candidates import Candidates
 from service.domain.ladders import ALL, category_scope, country_scope
 from service.domain.requests import Query
@@ -23,7 +20,8 @@ class Popular:
 
     def propose(self, query: Query, release: Release, n: int) -> Candidates:
         if not query.request.filters.is_empty:
-            return Candidates.of(_allowed(query, release)[:n], None, SOURCE)
+            rows = release.router.most_popular(query.request.filters, n)
+            return Candidates.of(rows, None, SOURCE)
         ladder, country = release.ladder, query.request.context.get("country")
         liked = [ladder.popular_in(category_scope(name)) for name in query.session.interests]
         found = Candidates.of(interleave(liked), None, SOURCE)
@@ -31,9 +29,3 @@ class Popular:
             local = ladder.popular_in(country_scope(country))
             found = found.then(Candidates.of(local, None, SOURCE))
         return found.then(Candidates.of(ladder.popular_in(ALL), None, SOURCE)).head(n)
-
-
-def _allowed(query: Query, release: Release) -> Rows:
-    rows = np.flatnonzero(release.catalogue.matching(query.request.filters))
-    order = np.argsort(-release.catalogue.popularity[rows], kind="stable")
-    return rows[order]

@@ -71,7 +71,7 @@ class GrowingRouter:
         n_free = np.cumsum(self._is_free(rows[order]))
         order = order[n_free <= n]  # what is behind the n-th that may be shown is not needed
         return replace(
-            found, rows=rows[order], scores=scores[order], n_passing=found.n_passing + len(free)
+            found, rows=rows[order], scores=scores[order], passing=found.passing + len(free)
         )
 
     def passes(self, rows: Rows, filters: Filters) -> Mask:

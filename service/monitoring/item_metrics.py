@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.domain.items import Effect, ItemOutcome, Kind
+from service.domain.items import Effect, ItemOutcome, Topic
 from service.monitoring.families import Families
 from service.monitoring.spec import Spec
 
@@ -16,7 +16,7 @@ ITEMS = (
         "itself comes back to it from the log, and is then counted as unchanged.",
         "unknown rising: updates for items that nobody posted. no_vector, full: items that wait "
         "for the next release.",
-        {"kind": tuple(Kind), "outcome": tuple(Effect)},
+        {"kind": tuple(Topic), "outcome": tuple(Effect)},
     ),
     Spec(
         "histogram",

@@ -16,6 +16,7 @@ class ListMetrics:
     def __init__(self, families: Families) -> None:
         self._responses = families.counters("retrieval_responses_total")
         self._returned = families.histogram("retrieval_candidates_returned")
+        self._searches = families.counters("retrieval_searches_total")
         self._empty = families.counters("retrieval_empty_results_total")
         sources = families.counters("retrieval_candidates_total")
         self._sources = tuple(sources[(word,)] for word in SOURCE_WORDS)
@@ -41,6 +42,9 @@ class ListMetrics:
         """How many items, of which sources, and what the rules removed."""
         n = len(answer.items)
         self._returned.observe(n)
+        if trace.search is not None:
+            attempt = "second" if trace.search.is_second_try else "first"
+            self._searches[(trace.search.route, attempt)].inc()
         sources = answer.items.sources.tobytes()
         for source in set(sources):  # positions in Source, one byte each
             self._sources[source].inc(sources.count(source))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
+from service.domain.attributes import Kind
 from service.domain.candidates import Candidates
 from service.domain.items import ItemOutcome, ItemUpdate
 from service.domain.ladders import Ladder
-from service.domain.requests import Filters, Query
+from service.domain.requests import NO_FILTERS, Condition, Filters, Query
+from service.domain.searches import Found
 from service.domain.sessions import Session
 
 
@@ -55,6 +57,44 @@ class ItemVectors(Protocol):
 
     def __getitem__(self, rows: Rows | int, /) -> Vectors:
         """Those of these rows, float32 [..., dim]; of one row, float32 [dim]."""
+        ...
+
+
+class ItemRouter(Protocol):
+    """Finds the items nearest to a vector among those that are allowed."""
+
+    def search(self, vector: Vector, n: int, filters: Filters = NO_FILTERS) -> Found:
+        """The n nearest items that pass the filters, are in stock and not blocked.
+
+        Never fewer while so many exist. Nearer items that are sold out or blocked are in the list
+        too, up to n more, for the rules to remove and count.
+
+        Raises:
+            IndexUnavailable: the engine failed.
+        """
+        ...
+
+    def passes(self, rows: Rows, filters: Filters) -> Mask:
+        """Which of these rows pass the filters, bool [m]."""
+        ...
+
+    def most_popular(self, filters: Filters, n: int) -> Rows:
+        """The n most popular items that pass the filters, are in stock and not blocked."""
+        ...
+
+
+class Attribute(Protocol):
+    """One column of the catalogue that requests may filter by."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    def passing(self, condition: Condition) -> Mask:
+        """Which items meet the condition, bool [n_items]; unknown words match nothing."""
+        ...
+
+    def unknown(self, condition: Condition) -> tuple[str, ...]:
+        """Words of the condition that no item has."""
         ...
 
 
@@ -118,6 +158,11 @@ class Catalogue(Protocol):
         """Unit length, [n, dim]."""
         ...
 
+    @property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """The declared columns, by name."""
+        ...
+
     def __len__(self) -> int: ...
 
     def row_of(self, item_id: str) -> int:
@@ -129,7 +174,7 @@ class Catalogue(Protocol):
         ...
 
     def matching(self, filters: Filters) -> Mask:
-        """Which items pass the attribute filters, bool [n_items]; unknown names match nothing."""
+        """Which items pass the filters, bool [n_items]; under an undeclared attribute none does."""
         ...
 
 
@@ -175,6 +220,7 @@ class Release:
     tower: UserTower
     index: ItemIndex
     exact: ExactItemIndex
+    router: ItemRouter
     catalogue: Catalogue
     stock: Stock
     updates: Updates

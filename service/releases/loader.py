@@ -19,9 +19,11 @@ from service.domain.arrays import Vectors
 from service.domain.ladders import Ladder
 from service.domain.sessions import Session
 from service.errors import ReleaseRefused, Unavailable
+from service.indexes.arrivals import GrowingRouter
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
 from service.indexes.hnsw_file import IndexFileInvalid, read_index_file
+from service.indexes.router import Router
 from service.ports.serving import Release
 from service.releases import files, ladders, manifest, probes, vectors
 from service.towers.arrivals import ArrivalVectors
@@ -55,11 +57,13 @@ class Loading:
 
     manifest: manifest.Manifest
     vectors: Vectors
-    catalogue: columns.Columns
+    catalogue: LiveCatalogue
     tower: OnnxUserTower
     item_tower: OnnxTower | None = None
     index: HnswIndex
     exact: ExactIndex
+    router: Router
+    stock: StockColumn
     ladder: Ladder
 
     def __init__(self, folder: Path) -> None:
@@ -91,7 +95,10 @@ class Loading:
         return f"{self.manifest.n_items} x {self.manifest.dim}, finite, unit length"
 
     def check_catalogue(self) -> str:
-        self.catalogue = columns.read_columns(self.folder / columns.FILE, self.vectors)
+        read = columns.read_columns(
+            self.folder / columns.FILE, self.vectors, self.manifest.filterable
+        )
+        self.catalogue, self.stock = LiveCatalogue(read), StockColumn(read.in_stock)
         if len(self.catalogue) != self.manifest.n_items:
             raise ReleaseRefused(
                 "catalogue",
@@ -155,6 +162,10 @@ class Loading:
         asked = probes.read_probes(self._read(probes.FILE), facts.dim, facts.n_items)
         cosine = probes.check_vectors(asked, self.tower, self.catalogue)
         _, recall = probes.check_neighbours(asked, self.index, self.exact, facts.index.recall_floor)
+        self.router = Router(
+            *(self.index, facts.index.ef_search, self.vectors), self.catalogue, self.stock
+        )
+        self.router.calibrate(asked.vectors, facts.index.recall_floor)
         return f"{len(asked)} probes, cosine >= {cosine:.6f}, recall at 100 {recall:.4f}"
 
     def warm_up(self) -> str:
@@ -163,6 +174,7 @@ class Loading:
             for _ in range(WARM_UP_ROUNDS):
                 vector = self.tower.embed(Session(), self.catalogue, time.time())
                 self.index.search(vector, probes.DEPTH)
+                self.router.search(vector, probes.DEPTH)
         except Unavailable as error:
             raise ReleaseRefused(
                 "golden", f"the empty history cannot be answered ({error}): train or export again"
@@ -171,7 +183,6 @@ class Loading:
 
     def release(self) -> Release:
         facts = self.manifest
-        catalogue, stock = LiveCatalogue(self.catalogue), StockColumn(self.catalogue.in_stock)
         built_at_s = datetime.fromisoformat(facts.created_at).timestamp()
         vectors = ArrivalVectors(facts.embedding_version, facts.dim, self.item_tower)
         return Release(
@@ -184,9 +195,10 @@ class Loading:
             tower=self.tower,
             index=self.index,
             exact=self.exact,
-            catalogue=catalogue,
-            stock=stock,
-            updates=LiveUpdates(catalogue, stock, built_at_s, vectors),
+            router=GrowingRouter(self.router, self.catalogue, self.stock),
+            catalogue=self.catalogue,
+            stock=self.stock,
+            updates=LiveUpdates(self.catalogue, self.stock, built_at_s, vectors),
             ladder=self.ladder,
             manifest=MappingProxyType(asdict(facts)),
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from service.domain.attributes import BUILT_IN, Kind
 from service.errors import ReleaseRefused
 from service.releases.fields import Fields
 
@@ -90,6 +91,7 @@ class Manifest:
             and `as_of` (instant of the counts behind the item vectors).
         embedding_version: names the vector space: both towers, vectors and index share it.
         parent: the release whose weights this one goes on with.
+        filterable: columns of the catalogue that requests may filter by, with their kinds.
         skew: recall of old tower with new index and the reverse; empty without a parent.
     """
 
@@ -111,6 +113,7 @@ class Manifest:
     data: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
     skew: Mapping[str, object] = field(default_factory=dict)
+    filterable: Mapping[str, Kind] = field(default_factory=lambda: dict(BUILT_IN))
     files: Mapping[str, FileFacts] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
@@ -168,6 +171,7 @@ def _manifest(fields: Fields) -> Manifest:
         data=fields.mapping("data"),
         metrics=fields.mapping("metrics"),
         skew=fields.mapping("skew"),
+        filterable=_filterable(fields),
         files=_files(fields.part("files")),
         schema_version=SCHEMA_VERSION,
     )
@@ -208,6 +212,14 @@ def _index(fields: Fields) -> IndexFacts:
         recall=fields.number("recall", 0.0, 1.0),
         recall_floor=fields.number("recall_floor", 0.0, 1.0),
     )
+
+
+def _filterable(fields: Fields) -> Mapping[str, Kind]:
+    """Manifests written before it could be declared mean the columns that were filterable then."""
+    if "filterable" not in fields.keys:
+        return BUILT_IN
+    declared = fields.part("filterable")
+    return {name: Kind(declared.one_of(name, tuple(Kind))) for name in declared.keys}
 
 
 def _files(fields: Fields) -> Mapping[str, FileFacts]:

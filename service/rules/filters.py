@@ -20,5 +20,4 @@ class Matches:
         filters = query.request.filters
         if filters.is_empty:
             return np.ones(len(rows), dtype=np.bool_)
-        mask: Mask = release.catalogue.matching(filters)[rows]
-        return mask
+        return release.router.passes(rows, filters)

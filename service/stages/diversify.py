@@ -69,7 +69,7 @@ class Diversify:
 
     def _category_cap(self, query: Query) -> int:
         """No cap where the caller asked for one or two categories: it would make no sense."""
-        if 0 < len(query.request.filters.categories) <= FEW_CATEGORIES:
+        if 0 < len(query.request.filters.words("category")) <= FEW_CATEGORIES:
             return query.request.k
         return max(1, math.floor(self.category_share * query.request.k))
 

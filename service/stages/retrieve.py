@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.arrays import Rows, Scores, Vector
+from service.domain.arrays import Vector
 from service.domain.candidates import Candidates
-from service.domain.requests import Query
+from service.domain.requests import Filters, Query
 from service.domain.sessions import Segment
 from service.domain.sources import Source
+from service.domain.traces import Trace
 from service.errors import IndexUnavailable
 from service.ports.serving import Release, Rung
 
@@ -29,13 +30,15 @@ class Retrieve:
     popular: Rung | None = None
     stale_share: float = 0.0
 
-    def __call__(self, vector: Vector | None, query: Query, release: Release) -> Candidates:
+    def __call__(
+        self, vector: Vector | None, query: Query, release: Release, trace: Trace
+    ) -> Candidates:
         """Candidates of `ann` and `again`, best first; none without a vector.
 
         Raises:
             IndexUnavailable: the index failed, or no time is left to ask it.
         """
-        found = self.nearest(vector, query, release)
+        found = self.nearest(vector, query, release, trace)
         if vector is not None and release.has_repeats:
             own = own_items(vector, query, release)
             found = own.then(found).by_score() if len(own) else found
@@ -57,11 +60,13 @@ class Retrieve:
         places = np.array([place[row] for row in both.rows.tolist()])
         return both.take(np.argsort(places, kind="stable"))
 
-    def nearest(self, vector: Vector | None, query: Query, release: Release) -> Candidates:
+    def nearest(
+        self, vector: Vector | None, query: Query, release: Release, trace: Trace
+    ) -> Candidates:
         """Candidates of `ann` alone.
 
-        Under attribute filters all allowed items are looked at: what hnswlib finds first and
-        filters afterwards comes back short.
+        The router keeps to the filters and goes as deep as stock and policy make it; what the
+        other rules take away is fetched in advance.
 
         Raises:
             IndexUnavailable: see `__call__`.
@@ -70,16 +75,23 @@ class Retrieve:
             return Candidates.none()
         if query.deadline.has_passed:
             raise IndexUnavailable("timeout", "no time left to search")
-        return Candidates.of(*self._nearest(vector, query, release), Source.ANN)
-
-    def _nearest(self, vector: Vector, query: Query, release: Release) -> tuple[Rows, Scores]:
         request = query.request
         want = max(FEWEST, int(request.k * self.overfetch)) + len(request.exclude_item_ids)
         want += len(query.shown)
-        if request.filters.is_empty:
-            return release.index.search(vector, want)
-        allowed = np.flatnonzero(release.catalogue.matching(request.filters))
-        return release.exact.search_among(allowed, vector, want)
+        found = release.router.search(vector, want, request.filters)
+        trace.searched(found, _unknown(request.filters, release))
+        return Candidates.of(found.rows, found.scores, Source.ANN)
+
+
+def _unknown(filters: Filters, release: Release) -> dict[str, tuple[str, ...]]:
+    """Words of the filters that no item has, by attribute."""
+    attributes = release.catalogue.attributes
+    words = {
+        name: attributes[name].unknown(condition)
+        for name, condition in filters.conditions
+        if name in attributes
+    }
+    return {name: unknown for name, unknown in words.items() if unknown}
 
 
 def own_items(vector: Vector, query: Query, release: Release) -> Candidates:

@@ -8,13 +8,6 @@ PREFIX = "sightline:"
 ITEMS = b"sightline:{items}"
 ITEM_LOG = b"sightline:{items}:log"
 CHECK_BYTES = 8
-
-
-def trend_key(hour: int) -> bytes:
-    """The key of the counts of one hour since 1970."""
-    return f"{PREFIX}{{trend}}:{hour}".encode()
-
-
 TAG_DIGITS = 2
 
 
@@ -22,6 +15,11 @@ def page_key(recommendation_id: str) -> bytes:
     """The key of what a list has shown; a few hundred hash tags spread them over a cluster."""
     tag = recommendation_id[:TAG_DIGITS]
     return f"{PREFIX}{{page-{tag}}}:{recommendation_id}".encode()
+
+
+def trend_key(hour: int) -> bytes:
+    """The key of the counts of one hour since 1970."""
+    return f"{PREFIX}{{trend}}:{hour}".encode()
 
 
 @dataclass(frozen=True, slots=True)

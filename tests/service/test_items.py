@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from service.domain.items import Effect, ItemOutcome, ItemUpdate, Kind
+from service.domain.items import Effect, ItemOutcome, ItemUpdate, Topic
 from service.errors import NotReady, StoreUnavailable
 from service.items import Items
 from service.ports.serving import Release
@@ -87,7 +87,7 @@ async def test_an_update_counts_here_at_once_and_is_kept_for_the_others(
     await items.update([*sold_out("i1"), back("i2"), NOBODY])
     assert in_stock(releases.release) == [True, False, True]
     assert store.stock == {"i1": 0, "i2": 7, "unknown": 0}
-    assert ItemOutcome(Kind.STOCK, Effect.UNKNOWN) in counted.outcomes
+    assert ItemOutcome(Topic.STOCK, Effect.UNKNOWN) in counted.outcomes
 
 
 async def test_what_is_sold_out_is_gone_here_even_when_the_store_is_down(

@@ -86,6 +86,7 @@ def make_pipeline(release: Release, sessions: Sessions | None = None) -> Pipelin
 
 ANN = make_session(("i30", "view"), ("i31", "view"))
 RELEASE = make_release(make_catalogue(40), has_repeats=False)
+BROKEN = NearestRows(RELEASE.catalogue.vectors, broken=True)
 
 
 async def test_a_known_person_gets_near_items_and_an_undegraded_answer() -> None:
@@ -127,7 +128,7 @@ async def test_actions_brought_along_still_count_when_the_store_is_down() -> Non
     ("broken", "reason"),
     [
         ({"tower": MeanTower(broken=True)}, "tower"),
-        ({"index": NearestRows(RELEASE.catalogue.vectors, broken=True)}, "index"),
+        ({"router": make_release(RELEASE.catalogue, index=BROKEN).router}, "index"),
     ],
 )
 async def test_a_broken_part_degrades_the_answer(broken: dict[str, object], reason: str) -> None:

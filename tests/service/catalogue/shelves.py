@@ -1,11 +1,14 @@
 """A small catalogue in memory that can be changed while it is served."""
 
 import numpy as np
+import pyarrow as pa
 
+from service.catalogue.attributes import read_attribute
 from service.catalogue.columns import Columns
 from service.domain.items import item_hash
 
 DIM = 4
+CATEGORIES = ["books", "toys"]
 
 
 def small_columns(n: int = 6) -> Columns:
@@ -28,4 +31,11 @@ def small_columns(n: int = 6) -> Columns:
         first_seen_s=np.zeros(n),
         vectors=np.eye(DIM, dtype=np.float32)[np.arange(n) % DIM],
         row_by_id={one: row for row, one in enumerate(ids)},
+        attributes={
+            "category": read_attribute(pa.chunked_array([CATEGORIES * (n // 2)])),
+            "seller": read_attribute(pa.chunked_array([[""] * n])),
+            "price": read_attribute(pa.chunked_array([[1.0] * n])),
+            "tags": read_attribute(pa.chunked_array([[["old"]] * n])),
+            "is_vegan": read_attribute(pa.chunked_array([[False, True] * (n // 2)])),
+        },
     )

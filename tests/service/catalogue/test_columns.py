@@ -10,7 +10,7 @@ from models.building.draft import ItemColumns
 from service.catalogue.columns import Columns, read_columns
 from service.catalogue.stock import StockColumn
 from service.domain.items import item_hash
-from service.domain.requests import Filters
+from service.domain.requests import Condition, Filters
 
 NAN = float("nan")
 
@@ -51,21 +51,23 @@ def test_new_and_unpopular_items_are_little_known(catalogue: Columns) -> None:
 
 
 @pytest.mark.parametrize(
-    ("filters", "passing"),
+    ("conditions", "passing"),
     [
-        (Filters(), "abcü"),
-        (Filters(categories=("toys",)), "ac"),
-        (Filters(categories=("toys", "books")), "abcü"),
-        (Filters(categories=("cars",)), ""),
-        (Filters(sellers=("zoe",)), "aü"),
-        (Filters(sellers=("",)), ""),
-        (Filters(price_min=2.5), "bü"),
-        (Filters(price_max=2.5), "ab"),
-        (Filters(categories=("toys",), price_max=9.0), "a"),
+        ({}, "abcü"),
+        ({"category": Condition(any_of=("toys",))}, "ac"),
+        ({"category": Condition(any_of=("toys", "books"))}, "abcü"),
+        ({"category": Condition(any_of=("cars",))}, ""),
+        ({"seller": Condition(any_of=("zoe",))}, "aü"),
+        ({"seller": Condition(any_of=("",))}, ""),
+        ({"price": Condition(at_least=2.5)}, "bü"),
+        ({"price": Condition(at_most=2.5)}, "ab"),
+        ({"category": Condition(any_of=("toys",)), "price": Condition(at_most=9.0)}, "a"),
     ],
 )
-def test_filters_match_columns(catalogue: Columns, filters: Filters, passing: str) -> None:
-    mask = catalogue.matching(filters)
+def test_filters_match_columns(
+    catalogue: Columns, conditions: dict[str, Condition], passing: str
+) -> None:
+    mask = catalogue.matching(Filters.of(conditions))
     assert "".join(np.array(list("abcü"))[mask]) == passing
 
 

@@ -3,12 +3,18 @@
 import numpy as np
 
 from service.domain.ladders import ALL, Ladder, category_scope, country_scope
-from service.domain.requests import Filters
 from service.domain.sources import Source
 from service.fallback.content import Content
 from service.fallback.popular import Popular
 from service.fallback.trending import Trending, interleave
-from tests.factories import NoTrends, ids, make_query, make_release, make_session
+from tests.factories import (
+    NoTrends,
+    category_filter,
+    ids,
+    make_query,
+    make_release,
+    make_session,
+)
 
 
 def test_content_is_near_the_recent_items() -> None:
@@ -59,7 +65,7 @@ def test_popular_starts_with_declared_interests() -> None:
 
 def test_popular_under_a_filter_reaches_every_allowed_item() -> None:
     release = make_release(ladder=Ladder(popular={ALL: np.array([0])}, trending={}))
-    query = make_query(release, filters=Filters(categories=("books",)))
+    query = make_query(release, filters=category_filter("books"))
     assert ids(release, Popular().propose(query, release, 9)) == ["i1", "i3", "i5", "i7", "i9"]
 
 

@@ -1,15 +1,20 @@
-"""What every index promises, asked of both."""
+"""What every index promises, asked of all, and of the router where nothing is forbidden."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from service.domain.arrays import Vectors
+from service.domain.arrays import Rows, Scores, Vector, Vectors
+from service.domain.searches import Route
 from service.errors import IndexUnavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
+from service.indexes.passing import Passing
+from service.indexes.router import Router
 from service.ports.serving import ItemIndex
+from tests.factories import Shelf, make_catalogue
 
 N, DIM = 400, 8
 Maker = Callable[[Vectors], ItemIndex]
@@ -24,7 +29,37 @@ def hnsw(vectors: Vectors) -> ItemIndex:
     return HnswIndex.build(vectors, m=16, ef_construction=200, ef=200)
 
 
-@pytest.fixture(params=[hnsw, ExactIndex], ids=["hnsw", "exact"])
+@dataclass(frozen=True)
+class Routed:
+    """The router as an index, by one of its ways."""
+
+    router: Router
+
+    def search(self, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        found = self.router.search(vector, n)
+        return found.rows, found.scores
+
+
+class BlocksOnly(Router):
+    def route(self, passing: Passing, n: int) -> Route:
+        return Route.BLOCKS
+
+
+def routed(vectors: Vectors, kind: type[Router] = Router) -> ItemIndex:
+    catalogue = make_catalogue(len(vectors), vectors=vectors)
+    stock = Shelf(np.ones(len(vectors), dtype=np.bool_), catalogue)
+    router = kind(hnsw(vectors), 200, vectors, catalogue, stock)
+    router.calibrate(recall=1.0)
+    return Routed(router)
+
+
+def blocks(vectors: Vectors) -> ItemIndex:
+    return routed(vectors, BlocksOnly)
+
+
+@pytest.fixture(
+    params=[hnsw, ExactIndex, routed, blocks], ids=["hnsw", "exact", "router", "blocks"]
+)
 def make_index(request: pytest.FixtureRequest) -> Maker:
     maker: Maker = request.param
     return maker

@@ -43,14 +43,22 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 
 
 def test_every_name_is_needed(document: dict[str, Any], tmp_path: Path) -> None:
-    for name in document:
+    for name in document.keys() - {"filterable"}:  # older manifests have none
         rest = {key: value for key, value in document.items() if key != name}
         assert f"{name} is missing" in refusal(tmp_path, json.dumps(rest))
+
+
+def test_what_is_filterable_may_be_left_out(document: dict[str, Any], tmp_path: Path) -> None:
+    del document["filterable"]
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    filterable = read_manifest(tmp_path / "manifest.json").filterable
+    assert filterable == {"category": "category", "seller": "category", "price": "number"}
 
 
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
+        ("filterable", {"colour": "hue"}, "colour must be category or tags or number or flag"),
         ("dim", "64", "dim must be a whole number, between 1 and 4096, not '64'"),
         ("dim", 0, "dim must be a whole number"),
         ("dim", True, "dim must be a whole number"),

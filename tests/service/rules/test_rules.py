@@ -3,7 +3,6 @@
 import numpy as np
 
 from service.domain.arrays import Rows
-from service.domain.requests import Filters
 from service.rules.disliked import NotDisliked
 from service.rules.excluded import NotExcluded
 from service.rules.filters import Matches
@@ -12,6 +11,7 @@ from service.rules.purchased import NotPurchased
 from service.rules.seen import NotSeen
 from service.rules.stock import InStock
 from tests.factories import (
+    category_filter,
     make_catalogue,
     make_marks,
     make_query,
@@ -44,7 +44,7 @@ def test_excluded_items_are_dropped() -> None:
 
 def test_request_filters_are_applied() -> None:
     release = make_release()
-    query = make_query(release, filters=Filters(categories=("toys",)))
+    query = make_query(release, filters=category_filter("toys"))
     assert Matches()(ROWS, query, release).tolist() == [1, 0, 1, 0, 1]
 
 
