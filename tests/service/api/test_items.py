@@ -94,6 +94,7 @@ async def test_new_items_are_kept_whole(world: World, client: httpx.AsyncClient)
         "price": 12.5,
         "stock": 3,
         "is_blocked": False,
+        "attributes": {"colours": ["red"], "watts": 40, "brand": "lux", "is_vegan": True},
         "vector": [3.0, 4.0],
         "embedding_version": "another",
     }
@@ -106,7 +107,11 @@ async def test_new_items_are_kept_whole(world: World, client: httpx.AsyncClient)
     }
     assert [told.new for told in world.items.log] == [
         NewItem("lamp", "garden"),
-        NewItem("lamp", "garden", "anna", 12.5, {}, (3.0, 4.0), "another"),
+        NewItem(
+            *("lamp", "garden", "anna", 12.5),
+            {"colours": ("red",), "watts": 40.0, "brand": "lux", "is_vegan": True},
+            *((3.0, 4.0), "another"),
+        ),
     ]
     assert world.items.stock == {"n-2": 3}
 
@@ -124,6 +129,7 @@ async def test_new_items_are_kept_whole(world: World, client: httpx.AsyncClient)
         ([{**LAMP, "vector": [0.0], "embedding_version": "x"}], "items.0"),
         ([{**LAMP, "vector": [1.0] * 3, "embedding_version": "tiny-1"}], "items.0.vector"),
         ([{**LAMP, "colour": "red"}], "items.0.colour"),
+        ([{**LAMP, "attributes": {"price": 3.0}}], "items.0.attributes.price"),
     ],
 )
 async def test_a_wrong_item_names_the_field_and_nothing_is_kept(
