@@ -35,7 +35,9 @@ class LateFilters:
     def change(self, place: int, name: str, value: Value) -> None:
         """An item has another value now."""
         self._items[place][name] = value
-        self._known.clear()
+        for filters in [*self._known]:
+            if filters.mentions(name):
+                del self._known[filters]
 
     def known_to(self, built: Mapping[str, Attribute]) -> dict[str, Attribute]:
         """The attributes of a release, which know the words of arrivals too."""

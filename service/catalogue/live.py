@@ -141,6 +141,11 @@ class LiveCatalogue:
         self._is_blocked.write(row, is_blocked)
         return True
 
+    def retell(self, row: int, item: NewItem) -> None:
+        """Takes over an arrival of which nothing but the price is new."""
+        self._items[row] = item
+        self.reprice(row, np.nan if item.price is None else item.price)
+
     def take_in(self, item_id: str, item: NewItem, vector: Vector) -> int:
         """Gives an item that is not of the release a row, the last one.
 

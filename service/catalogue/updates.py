@@ -1,6 +1,7 @@
 """What is said of items while a release is served, put on top of it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from service.catalogue.growing import ARRIVALS_MAX
 from service.catalogue.live import LiveCatalogue
@@ -111,8 +112,13 @@ class LiveUpdates:
             if item.price is not None:
                 self._reprice(row, item.price, update.at_s)
             return Effect.OLDER
-        if row >= 0 and catalogue.arrival(item_id) == item:
+        known = catalogue.arrival(item_id)
+        if known == item:
             return Effect.UNCHANGED
+        if known is not None and replace(known, price=item.price) == item:
+            catalogue.retell(row, item)
+            self._arrived_at_s[row] = update.at_s
+            return Effect.APPLIED
         if catalogue.is_full:
             return Effect.FULL
         vector = self._vectors.get(id(item))

@@ -64,7 +64,7 @@ class GrowingRouter:
         free = self._free(filters)
         if n <= 0 or not len(free):
             return found
-        places, scores = best(self._arrivals.late_vectors[free] @ vector, n)
+        places, scores = best((self._arrivals.late_vectors @ vector)[free], n)
         rows = np.concatenate((found.rows, self._arrivals.n_built + free[places]))
         scores = np.concatenate((found.scores, scores))
         order = np.argsort(-scores, kind="stable")
@@ -97,13 +97,13 @@ class GrowingRouter:
 
     def _free(self, filters: Filters) -> Rows:
         """Positions of arrivals that pass the filters and may be shown."""
-        first, n = self._arrivals.n_built, len(self._arrivals.late_vectors)
-        if not n:
+        first = self._arrivals.n_built
+        if not len(self._arrivals.late_vectors):
             return NO_ROWS
-        rows = np.arange(first, first + n)
-        return np.flatnonzero(self._is_free(rows) & self._arrivals.late_matching(filters))
+        free = self._is_free(slice(first, None)) & self._arrivals.late_matching(filters)
+        return np.flatnonzero(free)
 
-    def _is_free(self, rows: Rows) -> Mask:
+    def _is_free(self, rows: Rows | slice) -> Mask:
         free: Mask = self._stock.in_stock[rows] & ~self._arrivals.is_blocked[rows]
         return free
 

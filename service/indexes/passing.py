@@ -128,7 +128,7 @@ class PassingCache:
     def forget(self, attribute: str) -> None:
         """Give up what was compiled from the values of an attribute."""
         for filters in [*self._kept]:
-            if any(name == attribute for name, _ in filters.conditions):
+            if filters.mentions(attribute):
                 del self._kept[filters]
 
     def rows_of(self, passing: Passing) -> Rows:

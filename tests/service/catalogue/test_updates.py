@@ -127,6 +127,15 @@ def test_the_same_item_again_changes_nothing(shop: Shop) -> None:
     assert len(shop.catalogue) == 7
 
 
+def test_an_item_told_again_with_another_price_keeps_its_row(shop: Shop) -> None:
+    shop.tell("n-1", new=LAMP)
+    assert shop.tell("n-1", LATER_S + 1, new=replace(LAMP, price=5.0)) == ["applied"]
+    assert (shop.catalogue.row_of("n-1"), len(shop.catalogue)) == (6, 7)
+    assert shop.state("n-1") == (True, 5.0, False)
+    shop.tell("n-1", LATER_S + 2, new=replace(LAMP, price=None))
+    assert np.isnan(shop.catalogue.prices[6])
+
+
 def test_an_item_told_anew_gets_another_row_and_keeps_what_was_said_of_it(shop: Shop) -> None:
     shop.tell("n-1", new=LAMP, stock=0, is_blocked=True)
     assert shop.tell("n-1", LATER_S + 1, new=replace(LAMP, title="a lamp", price=5.0)) == [
@@ -171,7 +180,8 @@ SAID = st.builds(
     stock=st.none() | st.integers(0, 2),
     price=st.none() | st.sampled_from([1.0, 2.5, 9.0]),
     is_blocked=st.none() | st.booleans(),
-    new=st.none() | st.sampled_from([LAMP, replace(LAMP, title="other", price=None)]),
+    new=st.none()
+    | st.sampled_from([LAMP, replace(LAMP, price=2.5), replace(LAMP, title="other", price=None)]),
 )
 
 
