@@ -14,7 +14,7 @@ DEMO_DATA ?= models/demo/data
 DEMO_STORE ?= models/demo/store
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-swap bench-stores bench-filters bench-stages check lock clean
+.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-swap bench-stores bench-filters bench-stages bench-items check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ bench-swap: $(ALL)  ## what clients notice of 20 changes of a large release (BEN
 
 bench-stores: $(ALL)  ## reading and writing sessions beside bare redis-py, and their size
 	$(BIN)/python -m tests.service.stores.measure
+
+bench-items: $(ALL)  ## what item updates cost, and how soon all know of them (ITEM_RATE=100 ITEM_ROUNDS=12 ITEM_SECONDS=4)
+	$(BIN)/python -m loadtest.updates
 
 bench-filters: $(ALL)  ## latency and recall under filters, 1 million items, beside hnswlib's own filter
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.service.indexes.measure

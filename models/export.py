@@ -24,6 +24,7 @@ from models.towers import TrainedTowers
 from service.domain.actions import ACTIONS
 from service.domain.arrays import Vectors
 from service.releases.manifest import ITEM_TOWER, USER_TOWER
+from service.towers.arrivals import VOCABULARY
 from service.towers.features import Inputs
 from service.towers.item_features import AS_OF_WIDTH
 from service.towers.onnx import ITEM_VECTOR, USER_VECTOR, OnnxTower
@@ -33,9 +34,6 @@ PARITY = 1e-5
 """Largest difference allowed in any number between an exported tower and its original."""
 
 BATCHES = (1, 32)
-VOCABULARY = "vocabulary"
-"""Key of the item tower's metadata: labels and price borders that make its input numbers."""
-
 USER_INPUTS = ("item_vectors", "action_types", "ages_s")
 
 

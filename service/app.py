@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
 def _plain_routes(access: Access) -> list[Route]:
     """The routes that skip FastAPI: it would cost more than what they do."""
     user = recommend.PATH_OF_USER.replace("}", ":path}")
-    item = items.PATH.replace("}", ":path}")
+    item = items.PATH_OF_ITEM.replace("}", ":path}")
     person = people.PATH.replace("}", ":path}")
     interests = people.PATH_OF_INTERESTS.replace("}", ":path}")
     return [
@@ -78,6 +78,7 @@ def _plain_routes(access: Access) -> list[Route]:
         Route(events.PATH, events.Events(access), methods=["POST"]),
         Route(similar.PATH, similar.Similar(access), methods=["POST"]),
         Route(user, recommend.RecommendUser(access), methods=["GET"]),
+        Route(items.PATH, items.PostItems(access), methods=["POST"]),
         Route(item, items.PatchItem(access), methods=["PATCH"]),
         Route(interests, people.PutInterests(access), methods=["PUT"]),
         Route(person, people.ForgetUser(access), methods=["DELETE"]),

@@ -1,18 +1,18 @@
-"""The write path: what people did, and what can be bought."""
+"""The write path of what people did."""
 
 import asyncio
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from service.domain.actions import EVENT_TYPES
 from service.domain.deadlines import Deadline
 from service.domain.events import Event, EventOutcome
-from service.errors import NotReady, StoreUnavailable
-from service.ports.serving import Clock, Releases
-from service.ports.stores import SessionStore, StockStore
+from service.errors import StoreUnavailable
+from service.ports.serving import Clock
+from service.ports.stores import SessionStore
 
 ID_CHARS = 256
 POLL_S = 0.05
@@ -140,19 +140,16 @@ class Patience:
 
 
 class Ingest:
-    """Takes events and stock changes. Sent = accepted + duplicates + rejected, always."""
+    """Takes events. Sent = accepted + duplicates + rejected, always."""
 
     def __init__(
         self,
         store: SessionStore,
-        stock_store: StockStore,
-        releases: Releases,
         clock: Clock,
         rules: EventRules | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._store, self._stock_store = store, stock_store
-        self._releases, self._clock = releases, clock
+        self._store, self._clock = store, clock
         self._rules = rules or EventRules()
         self._patience = patience or Patience(0.0, 0)
 
@@ -181,41 +178,3 @@ class Ingest:
             stored = await self._patience.record(self._store, kept, within_s)
             outcomes.update(zip(taken, stored, strict=True))
         return IngestResult(tuple(outcomes[index] for index in range(len(events))), tuple(rejected))
-
-    async def set_stock(self, stock: Mapping[str, int]) -> None:
-        """Takes over the stock of these items: here at once, elsewhere within a second.
-
-        Raises:
-            StoreUnavailable: other processes, and this one after a restart, do not know it yet.
-        """
-        apply_stock(self._releases, stock)  # also when the store is down: never sell what is gone
-        await self._stock_store.write_stock(stock)
-
-
-def apply_stock(releases: Releases, stock: Mapping[str, int]) -> None:
-    """Tells the live release, if there is one."""
-    try:
-        releases.live.stock.apply(stock)
-    except NotReady:
-        return
-
-
-async def follow_stock(stock_store: StockStore, releases: Releases, every_s: float = 1.0) -> None:
-    """Keeps the live release's stock like the store's, until cancelled.
-
-    Only differences are applied, so that a change made here meanwhile is not undone by an older
-    reading; a release that has just become live gets everything.
-    """
-    known: Mapping[str, int] = {}
-    told: object = None
-    while True:
-        try:
-            live = releases.live
-            stock = await stock_store.read_stock()
-            before = {} if live is not told else known
-            if stock is not before:
-                live.stock.apply({k: n for k, n in stock.items() if before.get(k) != n})
-            told, known = live, stock
-        except (NotReady, StoreUnavailable):  # the next round may do better
-            pass
-        await asyncio.sleep(every_s)

@@ -12,7 +12,7 @@ from service.domain.actions import ACTION_CODES
 from service.domain.arrays import NO_ROWS, Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.candidates import Candidates
 from service.domain.deadlines import Deadline
-from service.domain.items import item_hash
+from service.domain.items import Effect, ItemOutcome, ItemUpdate, Topic, item_hash
 from service.domain.ladders import ALL, Ladder, category_scope
 from service.domain.requests import NO_FILTERS, Condition, Filters, Query, Request
 from service.domain.searches import Found, Route
@@ -157,18 +157,32 @@ class NoTrends:
 
 @dataclass
 class Shelf:
-    """Stock of a tiny catalogue."""
+    """Stock of a tiny catalogue, and who changes it."""
 
     in_stock: Mask
     catalogue: TinyCatalogue = field(default_factory=make_catalogue)
 
-    def apply(self, stock: Mapping[str, int]) -> None:
+    def apply(self, updates: Sequence[ItemUpdate]) -> Sequence[ItemOutcome]:
+        """Takes over stock, and nothing else."""
         changed = self.in_stock.copy()
-        for item_id, n in stock.items():
-            row = self.catalogue.row_of(item_id)
-            if row >= 0:
-                changed[row] = n > 0
+        outcomes = []
+        for update in updates:
+            row = self.catalogue.row_of(update.item_id)
+            if row >= 0 and update.stock is not None:
+                changed[row] = update.stock > 0
+            effect = Effect.APPLIED if row >= 0 else Effect.UNKNOWN
+            outcomes.append(ItemOutcome(Topic.STOCK, effect))
         self.in_stock = changed
+        return outcomes
+
+    @property
+    def arrived(self) -> tuple[int, int]:
+        return 0, 0
+
+
+def sold_out(*item_ids: str) -> list[ItemUpdate]:
+    """The news that there is none left of these."""
+    return [ItemUpdate(item_id, NOW_S, stock=0) for item_id in item_ids]
 
 
 def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> Release:
@@ -179,6 +193,7 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
         for code, name in enumerate(catalogue.category_names)
     }
     index = cast(NearestRows, changes.get("index", NearestRows(catalogue.vectors)))
+    shelf = Shelf(np.ones(len(catalogue), dtype=np.bool_), catalogue)
     release = Release(
         name="tiny",
         embedding_version="tiny-1",
@@ -191,7 +206,8 @@ def make_release(catalogue: TinyCatalogue | None = None, **changes: object) -> R
         exact=index,
         router=SimpleRouter(index, catalogue),
         catalogue=catalogue,
-        stock=Shelf(np.ones(len(catalogue), dtype=np.bool_), catalogue),
+        stock=shelf,
+        updates=shelf,
         ladder=Ladder(
             popular={ALL: rows, **by_category}, trending={ALL: rows[::-1], **by_category}
         ),

@@ -10,12 +10,13 @@ import numpy as np
 from service.domain.actions import ACTION_CODES, IMPRESSION
 from service.domain.events import Event, EventOutcome
 from service.domain.identity import LinkOutcome
-from service.domain.items import item_hash
+from service.domain.items import ItemChanges, ItemOutcome, ItemUpdate, item_hash
 from service.domain.releases import HistoryEntry, ReleasesOverview, ReleaseState, ReleaseStatus
 from service.domain.sessions import EMPTY_SESSION, Marks, Session
 from service.errors import Busy, ReleaseRefused, StoreUnavailable
 from service.ports.serving import Clock
 from service.stores.codec import Keep
+from service.stores.item_fields import fields_of, read_fields
 
 SEEN_BY = frozenset({IMPRESSION, "view", "click"})
 
@@ -165,24 +166,69 @@ class FakeIdentities:
         return self.sessions.people.setdefault(user, Person())
 
 
-class FakeStock:
-    """`service.ports.stores.StockStore` in memory; `down` makes it fail with that outcome word."""
+class FakeItems:
+    """`service.ports.stores.ItemStore` in memory; `down` makes it fail with that outcome word.
 
-    def __init__(self) -> None:
-        self.stock: dict[str, int] = {}
+    Attributes:
+        keeps: how many updates the log holds; who missed more reads everything.
+    """
+
+    def __init__(self, keeps: int = 1000) -> None:
+        self.keeps = keeps
+        self.log: list[ItemUpdate] = []
         self.down: str | None = None
 
-    async def write_stock(self, stock: Mapping[str, int]) -> None:
-        self._check()
-        self.stock.update(stock)
+    @property
+    def stock(self) -> dict[str, int]:
+        """The last word about the stock of each item."""
+        return {one.item_id: one.stock for one in self.log if one.stock is not None}
 
-    async def read_stock(self) -> Mapping[str, int]:
+    async def write(self, updates: Sequence[ItemUpdate]) -> None:
         self._check()
-        return dict(self.stock)
+        self.log += updates
+
+    async def read_all(self) -> ItemChanges:
+        self._check()
+        fields = {name: value for one in self.log for name, value in fields_of(one).items()}
+        pairs = [(name.encode(), value.encode()) for name, value in fields.items()]
+        return ItemChanges(read_fields(pairs).updates, str(len(self.log)))
+
+    async def read_since(self, position: str) -> ItemChanges:
+        self._check()
+        seen = int(position)
+        if seen < len(self.log) - self.keeps:
+            return await self.read_all()
+        news = self.log[seen:]
+        arrived = {one.item_id for one in news if one.new is not None}
+        before = [one for one in (await self.read_all()).updates if one.new is None]
+        updates = (*news, *(one for one in before if one.item_id in arrived))
+        return ItemChanges(updates, str(len(self.log)), tuple(one.at_s for one in news))
 
     def _check(self) -> None:
         if self.down is not None:
             raise StoreUnavailable(self.down)
+
+
+class CountedItems:
+    """`service.items.ItemMetrics` that remembers."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[ItemOutcome] = []
+        self.lags: list[float] = []
+        self.unreadable = 0
+        self.arrived = (0, 0)
+
+    def item_updates(self, outcomes: Sequence[ItemOutcome]) -> None:
+        self.outcomes += outcomes
+
+    def item_lag(self, lag_s: float) -> None:
+        self.lags.append(lag_s)
+
+    def items_unreadable(self, n: int) -> None:
+        self.unreadable += n
+
+    def items_arrived(self, n_served: int, n_without_vector: int) -> None:
+        self.arrived = n_served, n_without_vector
 
 
 def _mark(marks: dict[str, tuple[int, bool]], item: str, mark: tuple[int, bool], keep: int) -> None:

@@ -14,6 +14,7 @@ from service.domain.arrays import Rows, Vectors
 from service.domain.ladders import ALL, Ladder, category_scope, country_scope
 from service.releases.manifest import Again
 from service.towers.features import History
+from tests.towers import category_tower
 
 CATEGORIES = ("books", "garden", "kitchen", "toys")
 N_SELLERS = 9
@@ -49,7 +50,8 @@ def make_release(
 
     Items are `item-0` ...; each belongs to one of `CATEGORIES`, whose vectors lie together, and
     to one of nine sellers `seller-0` ... (every tenth item has none). `item-0` is the most
-    popular one, the last five items have never been seen.
+    popular one, the last five items have never been seen. The item tower puts an item where
+    those of its category are.
     """
     draft = make_draft(make_shop(n_items, dim, seed), seed=seed, name=name, has_repeats=has_repeats)
     return publish(draft, store, force="a test release").folder
@@ -107,7 +109,16 @@ def make_draft(
         again=Again(weight=0.5, has_repeats=has_repeats),
         data={"name": "tests", "action_types_unseen": []},
     )
-    return assemble(Content(shop.items, shop.vectors, tower, shop.ladder, shop.states), facts)
+    item_tower = _item_tower(shop, version)
+    content = Content(shop.items, shop.vectors, tower, shop.ladder, shop.states, item_tower)
+    return assemble(content, facts)
+
+
+def _item_tower(shop: Shop, version: str) -> bytes:
+    names = np.array(shop.items.categories)
+    known = sorted(set(shop.items.categories))
+    centres = [shop.vectors[names == name].mean(axis=0) for name in known]
+    return category_tower(known, np.array(centres), version)
 
 
 def _states(n_items: int, category: Rows, rng: np.random.Generator) -> States:

@@ -1,14 +1,38 @@
 """Small ONNX towers for tests: right ones, and ones with a fault."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from models.building.mean_tower import onnx_bytes
+from service.domain.arrays import Vectors
+from service.towers.item_features import ItemVocabulary
 
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT
 Shape = Sequence[str | int]
+
+
+def category_tower(categories: Sequence[str], centres: Vectors, version: str) -> bytes:
+    """An item tower that puts every item at the centre of its category.
+
+    Args:
+        centres: float32 [n categories, dim]; an item of another category goes to their mean.
+    """
+    table = np.concatenate([centres.mean(axis=0, keepdims=True), centres]).astype(np.float32)
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    slot = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "category"], ["item_vector"])],
+        "categories",
+        [slot("category", INT64, ["B"])],
+        [slot("item_vector", FLOAT, ["B", centres.shape[1]])],
+        [numpy_helper.from_array(table, "table")],
+    )
+    vocabulary = ItemVocabulary(categories=tuple(categories)).to_json()
+    properties = {"embedding_version": version, "vocabulary": json.dumps(vocabulary)}
+    return onnx_bytes(graph, properties)
 
 
 def constant_tower(

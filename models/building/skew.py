@@ -43,7 +43,9 @@ def skew(old: Release, new: Answered) -> dict[str, object]:
         right 100 items, `old_tower_new_index` and `new_tower_old_index` (absent where the
         dimensions differ: no service can mix those).
     """
-    exact_old, exact_new = ExactIndex(old.catalogue.vectors), ExactIndex(new.vectors)
+    everything = np.arange(len(old.catalogue))
+    exact_old = ExactIndex(old.catalogue.vectors[everything])
+    exact_new = ExactIndex(new.vectors)
     new_rows = _new_rows(old, new.ids)
     items = np.random.default_rng(SEED).permutation(np.flatnonzero(new_rows >= 0))[:MAX_ITEMS]
     found: dict[str, object] = {"with": old.name}

@@ -109,11 +109,28 @@ class EventsAnswer(Answer):
 
 
 class ItemAnswer(Answer):
-    """The item after the change; `is_known` tells whether the live release has it."""
+    """What was changed; `is_known` tells whether the item is served."""
 
     item_id: str
-    stock: int
+    stock: int | None = Field(default=None, description="Only where it was sent; so are others.")
+    price: float | None = None
+    is_blocked: bool | None = None
     is_known: bool
+
+
+class NewItemAnswer(Answer):
+    """One item that was sent."""
+
+    item_id: str
+    is_retrievable: bool = Field(
+        description="False: kept, and served by the first release that has a vector for it."
+    )
+
+
+class NewItemsAnswer(Answer):
+    """What became of each item, in the order in which they were sent."""
+
+    items: list[NewItemAnswer]
 
 
 class InterestsAnswer(Answer):

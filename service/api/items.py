@@ -1,19 +1,46 @@
-"""PATCH /v1/items/{item_id}: what can be bought, changed at once."""
+"""POST /v1/items and PATCH /v1/items/{item_id}: new items, and what changes about known ones."""
 
 import orjson
 
 from service.api.answer import OK
+from service.api.convert import check_ids
 from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.item_schemas import ItemPatch, ItemPath, NewItemBody, NewItemsBody
 from service.api.parse import parse_body, path_end, validate
 from service.api.parts import Access
-from service.api.schemas import ItemPatch, ItemPath
+from service.api.problems import InvalidFields
+from service.domain.attributes import is_of_kind
+from service.domain.items import ItemUpdate, NewItem
+from service.ports.serving import Release
 
-PATH = "/v1/items/{item_id}"
+PATH = "/v1/items"
+PATH_OF_ITEM = "/v1/items/{item_id}"
 PREFIX = "/v1/items/"
 
 
 class PatchItem:
-    """The ASGI endpoint."""
+    """The ASGI endpoint of one item."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: Exchange = scope[SCOPE_KEY]
+        exchange.route = PATH_OF_ITEM
+        parts = self._access.parts
+        limits = parts.settings.limits
+        item_id = validate(ItemPath, {"item_id": path_end(scope, PREFIX, "item_id")}).item_id
+        patch = parse_body(ItemPatch, await exchange.body(limits.body_bytes))
+        exchange.time_left_ms(parts.settings.redis.write_timeout_ms)  # refuses an expired call
+        said = patch.model_dump(exclude_unset=True)
+        is_known = parts.releases.live.catalogue.row_of(item_id) >= 0
+        await parts.items.update([ItemUpdate(item_id, parts.clock(), **said)])
+        answer = {"item_id": item_id, **said, "is_known": is_known}
+        await exchange.answer(OK, orjson.dumps(answer), JSON)
+
+
+class PostItems:
+    """The ASGI endpoint of new items."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -22,10 +49,54 @@ class PatchItem:
         exchange: Exchange = scope[SCOPE_KEY]
         exchange.route = PATH
         parts = self._access.parts
-        item_id = validate(ItemPath, {"item_id": path_end(scope, PREFIX, "item_id")}).item_id
-        patch = parse_body(ItemPatch, await exchange.body(parts.settings.limits.body_bytes))
+        limits = parts.settings.limits
+        body = parse_body(NewItemsBody, await exchange.body(limits.events_body_bytes))
+        live = parts.releases.live
+        _check(body, live)
+        check_ids(limits, *(item.item_id for item in body.items))
         exchange.time_left_ms(parts.settings.redis.write_timeout_ms)  # refuses an expired call
-        is_known = parts.releases.live.catalogue.row_of(item_id) >= 0
-        await parts.ingest.set_stock({item_id: patch.stock})
-        answer = {"item_id": item_id, "stock": patch.stock, "is_known": is_known}
-        await exchange.answer(OK, orjson.dumps(answer), JSON)
+        now_s = parts.clock()
+        await parts.items.update([_update(item, now_s) for item in body.items])
+        known = live.catalogue
+        answer = [
+            {"item_id": one.item_id, "is_retrievable": known.row_of(one.item_id) >= 0}
+            for one in body.items
+        ]
+        await exchange.answer(OK, orjson.dumps({"items": answer}), JSON)
+
+
+def _check(body: NewItemsBody, live: Release) -> None:
+    """Refuses an id that occurs twice, and a vector that claims to fit and does not."""
+    faults, known = [], set()
+    declared = live.catalogue.attributes
+    for place, item in enumerate(body.items):
+        if item.item_id in known:
+            faults.append((f"items.{place}.item_id", "occurs twice"))
+        known.add(item.item_id)
+        is_ours = item.embedding_version == live.embedding_version
+        if is_ours and item.vector is not None and len(item.vector) != live.dim:
+            faults.append((f"items.{place}.vector", f"{live.embedding_version} has {live.dim}"))
+        for name, value in item.attributes.items():
+            at = f"items.{place}.attributes.{name}"
+            if name in NewItemBody.model_fields:
+                faults.append((at, "is a field of its own"))
+            elif name in declared and not is_of_kind(declared[name].kind, value):
+                faults.append((at, f"must be of the kind {declared[name].kind}"))
+    if faults:
+        raise InvalidFields(faults)
+
+
+def _update(body: NewItemBody, now_s: float) -> ItemUpdate:
+    new = NewItem(
+        title=body.title,
+        category=body.category,
+        seller=body.seller,
+        price=body.price,
+        attributes={
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in body.attributes.items()
+        },
+        vector=tuple(body.vector or ()),
+        embedding_version=body.embedding_version or "",
+    )
+    return ItemUpdate(body.item_id, now_s, stock=body.stock, is_blocked=body.is_blocked, new=new)

@@ -18,15 +18,16 @@ from service.api.answers import (
     ItemAnswer,
     LinkAnswer,
     ListAnswer,
+    NewItemsAnswer,
     ProblemAnswer,
 )
+from service.api.item_schemas import ItemPatch, NewItemsBody
 from service.api.people_schemas import InterestsBody, LinkBody
 from service.api.problems import PROBLEMS
 from service.api.release_schemas import ActivateBody, ReleaseAnswer, ReleasesAnswer, ShadowAnswer
 from service.api.schemas import (
     BatchBody,
     EventsBody,
-    ItemPatch,
     RecommendBody,
     RecommendQuery,
     SimilarBody,
@@ -81,9 +82,8 @@ OPERATIONS = (
         *(events.PATH, "post", "Store events", "events", EventsAnswer, EventsBody),
         errors=EVENTS_ERRORS,
     ),
-    Operation(
-        *(items.PATH, "patch", "Change the stock of an item", "items", ItemAnswer, ItemPatch)
-    ),
+    Operation(*(items.PATH, "post", "Tell of new items", "items", NewItemsAnswer, NewItemsBody)),
+    Operation(*(items.PATH_OF_ITEM, "patch", "Change an item", "items", ItemAnswer, ItemPatch)),
     Operation(
         *(people.PATH_OF_INTERESTS, "put", "Declare interests", "people", InterestsAnswer),
         body=InterestsBody,

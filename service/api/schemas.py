@@ -229,17 +229,3 @@ class EventsBody(Wire):
     )
 
     events: Annotated[list[EventBody], Field(min_length=1, max_length=500)]
-
-
-class ItemPatch(Wire):
-    """What can be changed about an item at once."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"stock": 0}]})
-
-    stock: Annotated[int, Field(ge=0, le=2**31 - 1)]
-
-
-class ItemPath(Wire):
-    """The id in the path of an item."""
-
-    item_id: Id

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from service.domain.arrays import Mask
-from service.ports.serving import Catalogue
 
 
 class StockColumn:
@@ -16,18 +15,16 @@ class StockColumn:
             in place.
     """
 
-    def __init__(self, catalogue: Catalogue, in_stock: Mask) -> None:
-        self._catalogue = catalogue
+    def __init__(self, in_stock: Mask) -> None:
         self.in_stock = in_stock
 
-    def apply(self, stock: Mapping[str, int]) -> None:
-        """Take over the stock of these items (0 = sold out); unknown ids are ignored."""
-        if not stock:
+    def put(self, has_some: Mapping[int, bool]) -> None:
+        """Take over whether these rows can be bought; the rows right behind the last may follow."""
+        if not has_some:
             return
-        rows = self._catalogue.rows_of(tuple(stock))
-        has_some = np.array([count > 0 for count in stock.values()])
-        known = rows >= 0
-        changed = self.in_stock.copy()
-        changed[rows[known]] = has_some[known]
+        n = max(len(self.in_stock), max(has_some) + 1)
+        changed = np.ones(n, dtype=np.bool_)
+        changed[: len(self.in_stock)] = self.in_stock
+        changed[list(has_some)] = list(has_some.values())
         changed.setflags(write=False)
         self.in_stock = changed

@@ -14,3 +14,11 @@ class Kind(StrEnum):
 
 BUILT_IN = {"category": Kind.CATEGORY, "seller": Kind.CATEGORY, "price": Kind.NUMBER}
 """Attributes that every catalogue has; a manifest that declares none means these."""
+
+
+def is_of_kind(kind: Kind, value: object) -> bool:
+    """Whether an attribute of this kind can have this value."""
+    if kind is Kind.NUMBER:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    types = {Kind.CATEGORY: str, Kind.TAGS: list | tuple, Kind.FLAG: bool}
+    return isinstance(value, types[kind])

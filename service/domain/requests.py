@@ -56,6 +56,10 @@ class Filters:
     def is_empty(self) -> bool:
         return not self.conditions
 
+    def mentions(self, attribute: str) -> bool:
+        """Whether there is a condition on an attribute."""
+        return any(name == attribute for name, _ in self.conditions)
+
     def words(self, attribute: str) -> tuple[str, ...]:
         """The words that were asked for of one attribute; empty where all will do."""
         return dict(self.conditions).get(attribute, NO_CONDITION).any_of

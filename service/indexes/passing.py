@@ -125,6 +125,12 @@ class PassingCache:
         passing.searched_at = self._n_searched
         return passing
 
+    def forget(self, attribute: str) -> None:
+        """Give up what was compiled from the values of an attribute."""
+        for filters in [*self._kept]:
+            if filters.mentions(attribute):
+                del self._kept[filters]
+
     def rows_of(self, passing: Passing) -> Rows:
         """Its rows, kept from now on."""
         if not passing.has_rows:

@@ -82,6 +82,10 @@ class Router:
             queries = sample(self._vectors)
         self._blocks.calibrate(queries, recall)
 
+    def forget(self, attribute: str) -> None:
+        """The values of an attribute have changed: filters by it are compiled again."""
+        self.cache.forget(attribute)
+
     def search(self, vector: Vector, n: int, filters: Filters = NO_FILTERS) -> Found:
         """The n nearest items that pass the filters, are in stock and not blocked.
 

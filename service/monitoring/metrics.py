@@ -11,6 +11,7 @@ from service.monitoring.cells import open_cells, shared_contents
 from service.monitoring.declarations import LAYOUT
 from service.monitoring.exposition import render
 from service.monitoring.families import Families
+from service.monitoring.item_metrics import ItemMetrics
 from service.monitoring.lists import ListMetrics
 from service.monitoring.live import LiveRelease
 from service.monitoring.operator_metrics import OperatorMetrics
@@ -45,6 +46,7 @@ class Metrics:
         self.swaps = SwapMetrics(families)
         self.operator = OperatorMetrics(families)
         self.process = ProcessMetrics(families)
+        self.items = ItemMetrics(families)
 
     def render(self) -> bytes:
         """What a scrape gets, in Prometheus text format: the sum over all processes."""

@@ -19,6 +19,7 @@ ROUTES = (
     "/v1/recommend/batch",
     "/v1/similar",
     "/v1/events",
+    "/v1/items",
     "/v1/items/{item_id}",
     "/v1/users/{user_id}",
     "/v1/users/{user_id}/interests",
@@ -50,7 +51,7 @@ LINKS = ("linked", "already", "conflict", "unlinked", "absent")
 INVALID_VECTORS = ("nan", "inf", "zero", "norm", "dim")
 RULES = ("stock", "policy", "excluded", "purchased", "seen", "disliked", "filters", "shown", OTHER)
 REDIS_OPS = (
-    *("read", "record", "identity", "stock_read", "stock_write", "page_read", "page_write"),
+    *("read", "record", "identity", "item_read", "item_write", "page_read", "page_write"),
     *("trend_read", "trend_write", "health", OTHER),
 )
 REDIS_OUTCOMES = (

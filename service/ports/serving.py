@@ -7,6 +7,7 @@ from typing import Protocol
 from service.domain.arrays import Codes, Hashes, Mask, Rows, Scores, Vector, Vectors
 from service.domain.attributes import Kind
 from service.domain.candidates import Candidates
+from service.domain.items import ItemOutcome, ItemUpdate
 from service.domain.ladders import Ladder
 from service.domain.requests import NO_FILTERS, Condition, Filters, Query
 from service.domain.searches import Found
@@ -51,6 +52,14 @@ class ExactItemIndex(ItemIndex, Protocol):
         ...
 
 
+class ItemVectors(Protocol):
+    """The vectors of all items."""
+
+    def __getitem__(self, rows: Rows | int, /) -> Vectors:
+        """Those of these rows, float32 [..., dim]; of one row, float32 [dim]."""
+        ...
+
+
 class ItemRouter(Protocol):
     """Finds the items nearest to a vector among those that are allowed."""
 
@@ -90,7 +99,7 @@ class Attribute(Protocol):
 
 
 class Catalogue(Protocol):
-    """What is known of the items, as columns by catalogue row. Immutable."""
+    """What is known of the items, as columns by catalogue row; rows stay, more may follow."""
 
     @property
     def item_ids(self) -> Sequence[str]: ...
@@ -145,7 +154,7 @@ class Catalogue(Protocol):
         ...
 
     @property
-    def vectors(self) -> Vectors:
+    def vectors(self) -> ItemVectors:
         """Unit length, [n, dim]."""
         ...
 
@@ -177,8 +186,17 @@ class Stock(Protocol):
         """True = can be bought, [n_items]; replaced as a whole, never written in place."""
         ...
 
-    def apply(self, stock: Mapping[str, int]) -> None:
-        """Takes over the stock of these items (0 = sold out); unknown ids are ignored."""
+
+class Updates(Protocol):
+    """Changes a release while it serves; not for two threads at once."""
+
+    def apply(self, updates: Sequence[ItemUpdate]) -> Sequence[ItemOutcome]:
+        """Takes over what is said of items, in order; one outcome for each thing that is said."""
+        ...
+
+    @property
+    def arrived(self) -> tuple[int, int]:
+        """How many items are served on top of the release, and how many have no vector for it."""
         ...
 
 
@@ -220,6 +238,7 @@ class Release:
     router: ItemRouter
     catalogue: Catalogue
     stock: Stock
+    updates: Updates
     ladder: Ladder
     manifest: Mapping[str, object]
     golden: Golden | None = None

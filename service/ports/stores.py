@@ -1,4 +1,4 @@
-"""The boundaries to what is shared between processes: sessions, identities, stock."""
+"""The boundaries to what is shared between processes: sessions, identities, items."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -6,6 +6,7 @@ from typing import Protocol
 from service.domain.arrays import Hashes
 from service.domain.events import Event, EventOutcome
 from service.domain.identity import LinkOutcome
+from service.domain.items import ItemChanges, ItemUpdate
 from service.domain.sessions import Session
 
 
@@ -112,19 +113,27 @@ class PageStore(Protocol):
         ...
 
 
-class StockStore(Protocol):
-    """Shares stock changes between processes."""
+class ItemStore(Protocol):
+    """Shares what is said of items between processes, and keeps it."""
 
-    async def write_stock(self, stock: Mapping[str, int]) -> None:
-        """Keeps the stock of these items for everybody.
+    async def write(self, updates: Sequence[ItemUpdate]) -> None:
+        """Keeps these for everybody; the last word about each item counts.
 
         Raises:
-            StoreUnavailable: not stored.
+            StoreUnavailable: perhaps not all of it is stored; writing again is safe.
         """
         ...
 
-    async def read_stock(self) -> Mapping[str, int]:
-        """All stock that was ever written.
+    async def read_all(self) -> ItemChanges:
+        """All that counts now.
+
+        Raises:
+            StoreUnavailable: not readable.
+        """
+        ...
+
+    async def read_since(self, position: str) -> ItemChanges:
+        """What was said since a position that was read before; everything if that is too old.
 
         Raises:
             StoreUnavailable: not readable.

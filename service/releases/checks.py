@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from service.catalogue import columns
+from service.catalogue.live import LiveCatalogue
 from service.catalogue.stock import StockColumn
 from service.domain.actions import ACTIONS
 from service.domain.arrays import Vectors
@@ -94,7 +95,7 @@ def check_catalogue(release: Loading) -> str:
             f"{columns.FILE} has {len(found)} items, the manifest says "
             f"{release.manifest.n_items}: publish the release again",
         )
-    release.catalogue, release.stock = found, StockColumn(found, found.in_stock)
+    release.catalogue, release.stock = LiveCatalogue(found), StockColumn(found.in_stock)
     return f"{len(found)} items in {len(found.category_names)} categories"
 
 
@@ -107,12 +108,13 @@ def check_towers(release: Loading) -> str:
         actions=facts.actions,
         category_names=tuple(release.catalogue.category_names),
         user_feature_names=facts.inputs.user_features,
+        n_items=facts.n_items,
     )
     release.tower = OnnxUserTower(release.read(USER_TOWER), fit)
     _check_inputs(USER_TOWER, release.tower.input_names, facts.inputs.user_tower)
     if ITEM_TOWER not in facts.files:
         return "user tower"
-    item_tower = load_item_tower(release.read(ITEM_TOWER), facts.dim)
+    item_tower = release.item_tower = load_item_tower(release.read(ITEM_TOWER), facts.dim)
     names = tuple(slot.name for slot in item_tower.inputs)
     _check_inputs(ITEM_TOWER, names, facts.inputs.item_tower)
     return "user tower and item tower"

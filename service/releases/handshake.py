@@ -43,7 +43,8 @@ def _files(release: Release) -> Mapping[str, FileFacts]:
 
 def _rows_differ(release: Release) -> str | None:
     catalogue = release.catalogue
-    rows = np.unique(np.linspace(0, len(catalogue) - 1, SAMPLES).astype(np.int64))
+    n_built = cast(int, release.manifest["n_items"])  # behind them are items that arrived later
+    rows = np.unique(np.linspace(0, n_built - 1, SAMPLES).astype(np.int64))
     for row in rows.tolist():
         if item_hash(catalogue.item_ids[row]) != catalogue.hashes[row]:
             return f"catalogue.parquet has another item in row {row} than its hash says"

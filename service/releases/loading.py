@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from service.catalogue.columns import Columns
+from service.catalogue.live import LiveCatalogue
 from service.catalogue.stock import StockColumn
+from service.catalogue.updates import LiveUpdates
 from service.domain.arrays import Rows, Vectors
 from service.domain.ladders import Ladder
+from service.indexes.arrivals import GrowingRouter
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
 from service.indexes.router import Router
@@ -17,7 +20,8 @@ from service.releases.files import Identity, read_checked
 from service.releases.golden import GoldenProbes
 from service.releases.manifest import Manifest
 from service.releases.probes import Probes
-from service.towers.onnx import OnnxUserTower
+from service.towers.arrivals import ArrivalVectors
+from service.towers.onnx import OnnxTower, OnnxUserTower
 
 
 class Loading:
@@ -32,8 +36,9 @@ class Loading:
     identities: Mapping[str, Identity]
     vectors: Vectors
     exact: ExactIndex
-    catalogue: Columns
+    catalogue: LiveCatalogue
     tower: OnnxUserTower
+    item_tower: OnnxTower | None = None
     index: HnswIndex
     router: Router
     stock: StockColumn
@@ -55,6 +60,8 @@ class Loading:
     def release(self) -> Release:
         """The release, when all checks have passed."""
         facts = self.manifest
+        built_at_s = datetime.fromisoformat(facts.created_at).timestamp()
+        vectors = ArrivalVectors(facts.embedding_version, facts.dim, self.item_tower)
         return Release(
             name=facts.release,
             embedding_version=facts.embedding_version,
@@ -65,9 +72,10 @@ class Loading:
             tower=self.tower,
             index=self.index,
             exact=self.exact,
-            router=self.router,
+            router=GrowingRouter(self.router, self.catalogue, self.stock),
             catalogue=self.catalogue,
             stock=self.stock,
+            updates=LiveUpdates(self.catalogue, self.stock, built_at_s, vectors),
             ladder=self.ladder,
             manifest=MappingProxyType(asdict(facts)),
             golden=GoldenProbes(self.probes),

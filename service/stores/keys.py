@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 PREFIX = "sightline:"
-STOCK = b"sightline:{stock}"
-STOCK_VERSION = b"sightline:{stock}:version"
+ITEMS = b"sightline:{items}"
+ITEM_LOG = b"sightline:{items}:log"
 CHECK_BYTES = 8
 TAG_DIGITS = 2
 

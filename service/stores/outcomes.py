@@ -21,7 +21,7 @@ OUTCOMES: tuple[str, ...] = (
     "other",
 )
 OPERATIONS: tuple[str, ...] = (
-    *("read", "record", "identity", "stock_read", "stock_write", "health"),
+    *("read", "record", "identity", "item_read", "item_write", "health"),
 )
 
 _CLASSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from sys import maxsize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from service.domain.actions import ACTIONS, NEGATIVE, STRENGTH
 from service.domain.arrays import NO_ROWS, NO_TIMES, Rows, Times, Vectors
 from service.domain.sessions import Session
-from service.ports.serving import Catalogue
+from service.ports.serving import Catalogue, ItemVectors
 
 Inputs = dict[str, NDArray]  # type: ignore[type-arg]
 
@@ -69,7 +70,7 @@ def history_inputs(histories: Sequence[History], now_s: Times, length: int) -> I
     }
 
 
-def item_vectors(item_rows: Rows, vectors: Vectors) -> Vectors:
+def item_vectors(item_rows: Rows, vectors: ItemVectors) -> Vectors:
     """Look up the vectors of a batch of histories.
 
     Args:
@@ -175,6 +176,7 @@ class ServingInputs:
         category_numbers: category name -> number, for declared interests.
         interest_width: C of `interest_rows`.
         user_feature_names: the manifest's names, in its order.
+        n_items: rows that the tower knows; what arrived later is unknown to `item_rows`.
     """
 
     declared: frozenset[str]
@@ -183,6 +185,7 @@ class ServingInputs:
     category_numbers: dict[str, int] = field(default_factory=dict)
     interest_width: int = 8
     user_feature_names: tuple[str, ...] = ()
+    n_items: int = maxsize
 
     def of(self, session: Session, catalogue: Catalogue, now_s: float) -> Inputs:
         """The declared inputs for a batch of one; see `service.towers.inputs` for the table."""
@@ -191,6 +194,8 @@ class ServingInputs:
         inputs = history_inputs((history,), now, self.history_length)
         if "item_vectors" in self.declared:
             inputs["item_vectors"] = item_vectors(inputs["item_rows"], catalogue.vectors)
+        if "item_rows" in self.declared:
+            inputs["item_rows"][inputs["item_rows"] > self.n_items] = 0
         if "interest_rows" in self.declared:
             inputs["interest_rows"] = interest_inputs(
                 (self._interests(session),), self.interest_width

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from sys import maxsize
 
 from service.domain.actions import ACTIONS
 from service.errors import ReleaseRefused
@@ -48,6 +49,7 @@ class TowerFit:
     actions: tuple[str, ...] = ACTIONS
     category_names: tuple[str, ...] = ()
     user_feature_names: tuple[str, ...] = field(default=())
+    n_items: int = maxsize
 
     def serving_inputs(self, slots: Sequence[Slot], file: str) -> ServingInputs:
         """Check the declared inputs and return what builds them.
@@ -66,6 +68,7 @@ class TowerFit:
             category_numbers={name: i for i, name in enumerate(self.category_names)},
             interest_width=width if isinstance(width, int) else DEFAULT_INTERESTS,
             user_feature_names=self.user_feature_names,
+            n_items=self.n_items,
         )
 
     def _check(self, slot: Slot, file: str) -> None:

@@ -5,13 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from service.errors import NotReady
 from service.ingest import EventRules, Ingest, Patience
-from service.ports.serving import Release
 from service.settings.tree import Settings
 from service.stores.cluster import open_client
 from service.stores.redis import RedisSessions
-from service.stores.stock import RedisStock
 from service.wiring.redis import keep_of, options_of, redis_url
 
 BACKFILL_TIMEOUT_S = 5.0
@@ -36,12 +33,4 @@ async def open_ingest(
         async with open_client(options) as redis:
             sessions = RedisSessions(redis, keep_of(settings.sessions), clock)
             patience = Patience(wait_s, settings.limits.events_waiting)
-            yield Ingest(sessions, RedisStock(redis), NoRelease(), clock, rules, patience)
-
-
-class NoRelease:
-    """`service.ports.serving.Releases` where none is live."""
-
-    @property
-    def live(self) -> Release:
-        raise NotReady("no release is loaded")
+            yield Ingest(sessions, clock, rules, patience)

@@ -11,7 +11,8 @@ from pathlib import Path
 from service.errors import ReleaseRefused, StoreUnavailable
 from service.impressions.files import RotatedFiles
 from service.impressions.log import ImpressionLog
-from service.ingest import EventRules, Ingest, Patience, apply_stock, follow_stock
+from service.ingest import EventRules, Ingest, Patience
+from service.items import Items
 from service.monitoring.metrics import Metrics
 from service.monitoring.processes import FOLDER
 from service.monitoring.pulse import feel_pulse
@@ -19,7 +20,7 @@ from service.people import People
 from service.pipeline import Pipeline
 from service.ports.admin import ReleaseAdmin
 from service.ports.serving import Clock, Release, Releases
-from service.ports.stores import PageStore, SessionStore, StockStore
+from service.ports.stores import PageStore, SessionStore
 from service.releases.manager import SingleRelease
 from service.releases.store import open_store
 from service.releases.watch import Watch
@@ -32,9 +33,9 @@ from service.stores.cache import CachedSessions
 from service.stores.client import RedisClient
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.identities import RedisIdentities
+from service.stores.items import RedisItems
 from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
-from service.stores.stock import RedisStock
 from service.stores.trends import RedisTrends
 from service.trends import TREND_TTL_S, Trends
 from service.wiring.read_path import Scenario, Shared, lookup_of, make_scenarios, page_of
@@ -43,8 +44,6 @@ from service.wiring.redis import keep_of, options_of, redis_url
 START_PAUSE_S = 0.02
 START_PATIENCE_S = 3.0
 """A worker waits so long for a Redis that does not answer; others answer meanwhile."""
-STOCK_POLL_S = 0.5
-"""How often stock changes of other processes are looked for; they have to bite within a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,7 @@ class Parts:
     redis: RedisClient | RedisCluster
     scenarios: Mapping[str, Scenario]
     ingest: Ingest
+    items: Items
     people: People
     metrics: Metrics
     clock: Clock
@@ -107,27 +107,25 @@ async def open_parts(settings: Settings, seat: Seat | None = None) -> AsyncItera
         await stack.enter_async_context(redis)
         stored = RedisSessions(redis, keep_of(settings.sessions), clock)
         sessions = _cached(stored, settings.sessions.cache_ms / 1000)
-        stock = RedisStock(redis)
-        ingest = Ingest(
-            *(sessions, stock, releases, clock, _event_rules(settings.sessions)),
-            patience=make_patience(settings, metrics),
-        )
+        rules, patience = _event_rules(settings.sessions), make_patience(settings, metrics)
+        ingest = Ingest(sessions, clock, rules, patience)
+        items = Items(RedisItems(redis), releases, clock, metrics.items)
         pages = RedisPages(redis, settings.sessions.page_ttl_s)
         trends = Trends(RedisTrends(redis, TREND_TTL_S), releases, clock)
         impressions = _impressions(settings, metrics)
-        await _apply_stock(stock, releases, START_PATIENCE_S if seat else 0.0)
+        await _catch_up(items, START_PATIENCE_S if seat else 0.0)
         lookup, page = lookup_of(settings, sessions), page_of(settings, pages)
         scenarios = make_scenarios(settings, Shared(releases, clock, lookup, page, trends))
         changed = _forgetting(sessions, lookup.identify)
         people = People(_identities(redis, stored, settings, changed))
         shadow = _sampler(settings, seat, releases.live, metrics)
         watch = Watch(releases, metrics.operator, settings.releases.probe_every_s)
-        follower, pulse = follow_stock(stock, releases, STOCK_POLL_S), feel_pulse(metrics.process)
-        lives = (follower, pulse, shadow.run(), watch.run(), impressions.run(), pages.run())
+        pulse = feel_pulse(metrics.process)
+        lives = (items.run(), pulse, shadow.run(), watch.run(), impressions.run(), pages.run())
         for life in (*lives, trends.run()):
             stack.push_async_callback(_end, asyncio.create_task(life))
         yield Parts(
-            *(settings, releases, redis, scenarios, ingest, people, metrics, clock),
+            *(settings, releases, redis, scenarios, ingest, items, people, metrics, clock),
             admin=admin,
             shadow=shadow,
             watch=watch,
@@ -149,12 +147,12 @@ def _sampler(settings: Settings, seat: Seat | None, live: Release, metrics: Metr
     return Sampler(run, settings.releases.shadow_share, live.name, metrics.operator.shadow)
 
 
-async def _apply_stock(stock: StockStore, releases: Releases, patience_s: float) -> None:
+async def _catch_up(items: Items, patience_s: float) -> None:
     """What is sold out is known before the first answer, unless Redis is down for longer."""
     until_s = time.monotonic() + patience_s
     while True:
         with contextlib.suppress(StoreUnavailable):
-            apply_stock(releases, await stock.read_stock())
+            await items.catch_up()
             return
         if time.monotonic() >= until_s:
             return

@@ -1,22 +1,15 @@
-import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.actions import EVENT_TYPES
 from service.domain.events import Event, EventOutcome
-from service.errors import NotReady, StoreUnavailable
-from service.ingest import EventRules, Ingest, follow_stock
-from service.ports.serving import Release
-from tests.factories import NOW_S, make_catalogue, make_release
-from tests.fakes import FakeSessions, FakeStock
+from service.errors import StoreUnavailable
+from service.ingest import EventRules, Ingest
+from tests.factories import NOW_S
+from tests.fakes import FakeSessions
 
 DAY_S = 86_400.0
 STORED, DUPLICATE = EventOutcome.STORED, EventOutcome.DUPLICATE
@@ -28,49 +21,14 @@ def now() -> float:
     return NOW_S
 
 
-@dataclass
-class Live:
-    """The live release, if any."""
-
-    release: Release | None
-
-    @property
-    def live(self) -> Release:
-        if self.release is None:
-            raise NotReady("none")
-        return self.release
-
-
 @pytest.fixture
 def sessions() -> FakeSessions:
     return FakeSessions(now)
 
 
 @pytest.fixture
-def stock() -> FakeStock:
-    return FakeStock()
-
-
-@pytest.fixture
-def releases() -> Live:
-    return Live(make_release())
-
-
-@pytest.fixture
-def ingest(sessions: FakeSessions, stock: FakeStock, releases: Live) -> Ingest:
-    return Ingest(sessions, stock, releases, now)
-
-
-def in_stock(release: Release | None) -> list[bool]:
-    assert release is not None
-    return list(np.asarray(release.stock.in_stock)[:3])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    limit_s = time.monotonic() + 5.0
-    while not condition():
-        assert time.monotonic() < limit_s, "it never came true"
-        await asyncio.sleep(0.001)
+def ingest(sessions: FakeSessions) -> Ingest:
+    return Ingest(sessions, now)
 
 
 async def test_each_event_gets_its_word_in_order(ingest: Ingest) -> None:
@@ -130,8 +88,8 @@ async def test_events_just_within_the_bounds_are_taken(ingest: Ingest) -> None:
     assert result.accepted == 3
 
 
-async def test_the_rules_can_be_set(sessions: FakeSessions, stock: FakeStock) -> None:
-    ingest = Ingest(sessions, stock, Live(None), now, EventRules(late_after_s=10))
+async def test_the_rules_can_be_set(sessions: FakeSessions) -> None:
+    ingest = Ingest(sessions, now, EventRules(late_after_s=10))
     assert (await ingest.record([FINE])).outcomes == ("late",)
 
 
@@ -168,84 +126,8 @@ async def test_a_store_that_is_down_is_said_and_sending_again_is_safe(
     )
 )
 async def test_sent_is_accepted_and_duplicates_and_rejected(events: list[Event]) -> None:
-    ingest = Ingest(FakeSessions(now), FakeStock(), Live(None), now)
+    ingest = Ingest(FakeSessions(now), now)
     result = await ingest.record(events)
     assert len(events) == result.accepted + result.duplicates + len(result.rejected)
     assert len(events) == len(result.outcomes)
     assert set(result.outcomes) <= OUTCOMES
-
-
-async def test_stock_counts_here_at_once_and_for_the_others(
-    ingest: Ingest, stock: FakeStock, releases: Live
-) -> None:
-    await ingest.set_stock({"i1": 0, "i2": 4, "unknown": 0})
-    assert in_stock(releases.release) == [True, False, True]
-    assert stock.stock == {"i1": 0, "i2": 4, "unknown": 0}
-
-
-async def test_what_is_sold_out_is_gone_here_even_when_the_store_is_down(
-    ingest: Ingest, stock: FakeStock, releases: Live
-) -> None:
-    stock.down = "refused"
-    with pytest.raises(StoreUnavailable):
-        await ingest.set_stock({"i1": 0})
-    assert in_stock(releases.release) == [True, False, True]
-
-
-async def test_stock_is_kept_while_no_release_is_live(
-    sessions: FakeSessions, stock: FakeStock
-) -> None:
-    await Ingest(sessions, stock, Live(None), now).set_stock({"i1": 0})
-    assert stock.stock == {"i1": 0}
-
-
-@asynccontextmanager
-async def following(stock: FakeStock, releases: Live) -> AsyncIterator[None]:
-    task = asyncio.create_task(follow_stock(stock, releases, every_s=0.001))
-    try:
-        yield
-        assert not task.done()
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def test_the_follower_applies_what_others_wrote(stock: FakeStock, releases: Live) -> None:
-    stock.stock = {"i0": 0}
-    async with following(stock, releases):
-        await until(lambda: in_stock(releases.release) == [False, True, True])
-        stock.stock = {"i0": 2, "i2": 0}
-        await until(lambda: in_stock(releases.release) == [True, True, False])
-
-
-async def test_the_follower_tells_a_new_release_everything(
-    stock: FakeStock, releases: Live
-) -> None:
-    stock.stock = {"i0": 0}
-    async with following(stock, releases):
-        await until(lambda: in_stock(releases.release) == [False, True, True])
-        releases.release = make_release(make_catalogue(8))
-        await until(lambda: in_stock(releases.release) == [False, True, True])
-
-
-async def test_the_follower_survives_an_outage(stock: FakeStock, releases: Live) -> None:
-    releases.release, stock.down = None, "timeout"
-    async with following(stock, releases):
-        await asyncio.sleep(0)
-        releases.release = make_release()
-        await asyncio.sleep(0)
-        stock.stock, stock.down = {"i1": 0}, None
-        await until(lambda: in_stock(releases.release) == [True, False, True])
-
-
-async def test_the_follower_does_not_undo_a_change_that_it_has_not_read_yet(
-    stock: FakeStock, releases: Live
-) -> None:
-    stock.stock = {"i0": 5, "i1": 0}
-    async with following(stock, releases):
-        await until(lambda: in_stock(releases.release) == [True, False, True])
-        releases.live.stock.apply({"i0": 0})  # known here, not yet written
-        stock.stock = {"i0": 5, "i1": 0, "i2": 0}  # meanwhile somebody else's change is read
-        await until(lambda: not in_stock(releases.release)[2])
-        assert not in_stock(releases.release)[0]

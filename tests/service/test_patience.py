@@ -8,11 +8,10 @@ from dataclasses import replace
 import pytest
 
 from service.domain.events import Event
-from service.errors import NotReady, StoreUnavailable
+from service.errors import StoreUnavailable
 from service.ingest import Ingest, Patience
-from service.ports.serving import Release
 from tests.factories import NOW_S
-from tests.fakes import FakeSessions, FakeStock
+from tests.fakes import FakeSessions
 
 FINE = Event("e", "click", "u:ann", "i1", NOW_S - 60)
 
@@ -21,20 +20,9 @@ def now() -> float:
     return NOW_S
 
 
-class NoRelease:
-    @property
-    def live(self) -> Release:
-        raise NotReady("none")
-
-
 @pytest.fixture
 def sessions() -> FakeSessions:
     return FakeSessions(now)
-
-
-@pytest.fixture
-def stock() -> FakeStock:
-    return FakeStock()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -47,16 +35,14 @@ async def until(condition: Callable[[], bool]) -> None:
 class Waiting:
     """An ingest that waits, and how many events waited, whenever that changed."""
 
-    def __init__(self, sessions: FakeSessions, stock: FakeStock, wait_s: float = 5.0) -> None:
+    def __init__(self, sessions: FakeSessions, wait_s: float = 5.0) -> None:
         self.told: list[int] = []
         patience = Patience(wait_s, 3, self.told.append)
-        self.ingest = Ingest(sessions, stock, NoRelease(), now, patience=patience)
+        self.ingest = Ingest(sessions, now, patience=patience)
 
 
-async def test_events_wait_for_a_store_that_comes_back(
-    sessions: FakeSessions, stock: FakeStock
-) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), "circuit_open"
+async def test_events_wait_for_a_store_that_comes_back(sessions: FakeSessions) -> None:
+    waiting, sessions.down = Waiting(sessions), "circuit_open"
     call = asyncio.create_task(waiting.ingest.record([FINE, replace(FINE, event_id="f")]))
     await until(lambda: waiting.told == [2])
     assert not call.done()  # nothing is acknowledged before it is stored
@@ -65,24 +51,22 @@ async def test_events_wait_for_a_store_that_comes_back(
     assert waiting.told == [2, 0]
 
 
-async def test_events_wait_only_so_long(sessions: FakeSessions, stock: FakeStock) -> None:
-    waiting, sessions.down = Waiting(sessions, stock, 0.05), "timeout"
+async def test_events_wait_only_so_long(sessions: FakeSessions) -> None:
+    waiting, sessions.down = Waiting(sessions, 0.05), "timeout"
     with pytest.raises(StoreUnavailable):
         await waiting.ingest.record([FINE])
     assert waiting.told == [1, 0]
 
 
-async def test_events_wait_no_longer_than_their_sender(
-    sessions: FakeSessions, stock: FakeStock
-) -> None:
-    waiting, sessions.down = Waiting(sessions, stock, 60.0), "timeout"
+async def test_events_wait_no_longer_than_their_sender(sessions: FakeSessions) -> None:
+    waiting, sessions.down = Waiting(sessions, 60.0), "timeout"
     with pytest.raises(StoreUnavailable):
         await waiting.ingest.record([FINE], within_s=0.05)
     assert waiting.told == [1, 0]
 
 
-async def test_only_so_many_events_wait(sessions: FakeSessions, stock: FakeStock) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), "refused"
+async def test_only_so_many_events_wait(sessions: FakeSessions) -> None:
+    waiting, sessions.down = Waiting(sessions), "refused"
     two = [FINE, replace(FINE, event_id="f")]
     call = asyncio.create_task(waiting.ingest.record(two))
     await until(lambda: waiting.told == [2])
@@ -95,16 +79,16 @@ async def test_only_so_many_events_wait(sessions: FakeSessions, stock: FakeStock
 
 @pytest.mark.parametrize("outcome", ["oom", "auth"])
 async def test_what_waiting_does_not_mend_is_said_at_once(
-    sessions: FakeSessions, stock: FakeStock, outcome: str
+    sessions: FakeSessions, outcome: str
 ) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), outcome
+    waiting, sessions.down = Waiting(sessions), outcome
     with pytest.raises(StoreUnavailable):
         await waiting.ingest.record([FINE])
     assert waiting.told == []
 
 
-async def test_a_sender_who_leaves_makes_room(sessions: FakeSessions, stock: FakeStock) -> None:
-    waiting, sessions.down = Waiting(sessions, stock), "refused"
+async def test_a_sender_who_leaves_makes_room(sessions: FakeSessions) -> None:
+    waiting, sessions.down = Waiting(sessions), "refused"
     call = asyncio.create_task(waiting.ingest.record([FINE]))
     await until(lambda: waiting.told == [1])
     call.cancel()

@@ -28,6 +28,7 @@ CALLS = {
     "/v1/recommend/batch": {"post"},
     "/v1/similar": {"post"},
     "/v1/events": {"post"},
+    "/v1/items": {"post"},
     "/v1/items/{item_id}": {"patch"},
     "/v1/users/{user_id}": {"delete"},
     "/v1/users/{user_id}/interests": {"put"},

@@ -11,6 +11,7 @@ from service.errors import NotReady
 from service.impressions.files import RotatedFiles
 from service.impressions.log import ImpressionLog
 from service.ingest import Ingest
+from service.items import Items
 from service.monitoring.metrics import Metrics
 from service.people import People
 from service.ports.serving import Release
@@ -26,7 +27,7 @@ from service.wiring.parts import Parts
 from service.wiring.read_path import Shared, make_scenarios
 from tests.factories import NOW_S, make_catalogue, make_release
 from tests.fake_memories import FakePages, FakeTrends
-from tests.fakes import FakeAdmin, FakeIdentities, FakeSessions, FakeStock
+from tests.fakes import FakeAdmin, FakeIdentities, FakeItems, FakeSessions
 from tests.scrapes import sample
 
 
@@ -66,7 +67,7 @@ class World:
     def __post_init__(self) -> None:
         self.releases = Held(self.release)
         self.sessions = FakeSessions(self.clock)
-        self.stock = FakeStock()
+        self.items = FakeItems()
         self.metrics = Metrics()
         self.breaker = Breaker(5, 1.0, 30.0, self.metrics.breaker)
         files = RotatedFiles(Path("never-written"), 2**20, 2**20)
@@ -82,7 +83,8 @@ class World:
             releases=cast(Any, self.releases),
             redis=cast(Any, Up(self.breaker)),
             scenarios=self.scenarios,
-            ingest=Ingest(self.sessions, self.stock, self.releases, self.clock),
+            ingest=Ingest(self.sessions, self.clock),
+            items=Items(self.items, self.releases, self.clock, self.metrics.items),
             people=People(FakeIdentities(self.sessions)),
             metrics=self.metrics,
             clock=self.clock,

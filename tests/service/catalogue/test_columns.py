@@ -72,17 +72,23 @@ def test_filters_match_columns(
 
 
 def test_stock_is_replaced_as_a_whole(catalogue: Columns) -> None:
-    stock = StockColumn(catalogue, catalogue.in_stock)
+    stock = StockColumn(catalogue.in_stock)
     before = stock.in_stock
-    stock.apply({"b": 0, "c": 3, "nobody": 0})
+    stock.put({1: False, 2: True})
     assert before.tolist() == [True] * 4
     assert stock.in_stock.tolist() == [True, False, True, True]
-    stock.apply({"b": 1})
+    stock.put({1: True})
     assert stock.in_stock.all()
 
 
+def test_stock_grows_with_the_catalogue(catalogue: Columns) -> None:
+    stock = StockColumn(catalogue.in_stock)
+    stock.put({4: True, 5: False})
+    assert stock.in_stock.tolist() == [True, True, True, True, True, False]
+
+
 def test_no_change_of_stock_changes_nothing(catalogue: Columns) -> None:
-    stock = StockColumn(catalogue, catalogue.in_stock)
+    stock = StockColumn(catalogue.in_stock)
     before = stock.in_stock
-    stock.apply({})
+    stock.put({})
     assert stock.in_stock is before

@@ -33,7 +33,7 @@ from service.monitoring.spec import (
     Spec,
 )
 from service.stores.outcomes import OPERATIONS, OUTCOMES
-from tests.factories import make_catalogue, make_release
+from tests.factories import make_catalogue, make_release, sold_out
 from tests.scrapes import sample, samples
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -105,7 +105,7 @@ def test_shown_items_that_must_not_be_shown_are_found() -> None:
     metrics = Metrics()
     blocked = np.arange(10) == 3
     release = make_release(make_catalogue(10, is_blocked=blocked))
-    release.stock.apply({"i1": 0})
+    release.updates.apply(sold_out("i1"))
     metrics.listed(Trace("t"), make_answer([1, 2, 3], [Source.ANN] * 3), release)
     assert value(metrics, "retrieval_policy_violations_total", rule="stock") == 1
     assert value(metrics, "retrieval_policy_violations_total", rule="policy") == 1

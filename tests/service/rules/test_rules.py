@@ -17,6 +17,7 @@ from tests.factories import (
     make_query,
     make_release,
     make_session,
+    sold_out,
 )
 
 ROWS: Rows = np.arange(5)
@@ -25,7 +26,7 @@ DAY_S = 86_400.0
 
 def test_sold_out_items_are_dropped() -> None:
     release = make_release()
-    release.stock.apply({"i3": 0, "nobody knows": 0})
+    release.updates.apply(sold_out("i3", "nobody knows"))
     assert InStock()(ROWS, make_query(release), release).tolist() == [1, 1, 1, 0, 1]
 
 

@@ -11,7 +11,7 @@ from service.ports.serving import Release
 from service.rules.stock import InStock
 from service.stages.fill import Fill
 from service.stages.filter import Filter
-from tests.factories import ids, make_candidates, make_query, make_release
+from tests.factories import ids, make_candidates, make_query, make_release, sold_out
 
 
 @dataclass
@@ -55,7 +55,7 @@ def test_a_lower_rung_is_not_asked_when_the_one_above_was_enough() -> None:
 
 def test_the_ladder_obeys_the_rules() -> None:
     release = make_release()
-    release.stock.apply({"i0": 0, "i1": 0})
+    release.updates.apply(sold_out("i0", "i1"))
     fill = Fill((Popular(),), Filter((InStock(),)))
     found = fill(Candidates.none(), make_query(release), release, Trace("r"))
     assert ids(release, found)[:3] == ["i2", "i3", "i4"]

@@ -10,7 +10,7 @@ from service.rules.stock import InStock
 from service.stages.diversify import Diversify
 from service.stages.filter import Filter
 from service.stages.sponsor import Sponsor
-from tests.factories import ids, make_candidates, make_catalogue, make_query, make_release
+from tests.factories import ids, make_candidates, make_catalogue, make_query, make_release, sold_out
 
 RELEASE = make_release(make_catalogue(40))
 FOUND = make_candidates(*range(20))
@@ -45,7 +45,7 @@ def test_an_item_that_is_there_anyway_moves_and_is_labelled() -> None:
 
 def test_rules_hold_for_money_too() -> None:
     release = make_release(make_catalogue(40))
-    release.stock.apply({"i30": 0})
+    release.updates.apply(sold_out("i30"))
     trace = Trace("t")
     query = make_query(
         release,

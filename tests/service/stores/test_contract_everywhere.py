@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from service.ports.stores import SessionStore
+from service.domain.items import ItemUpdate
+from service.ports.stores import ItemStore, SessionStore
 from service.stores.cluster import RedisCluster, open_client
 from service.stores.codec import Keep
+from service.stores.items import RedisItems
 from service.stores.redis import RedisSessions
-from service.stores.stock import RedisStock
 from tests.redis_groups import Cluster, Sentinels, redis_cluster, redis_sentinels
 from tests.redis_server import RedisServer, redis_server
 from tests.service.stores.certificates import Certificate, certificate
 from tests.service.stores.contract import READ_S, Clock, SessionStoreContract, event
+from tests.service.stores.item_contract import ItemStoreContract
 from tests.service.stores.proxies import proxy
 from tests.service.stores.stores import options
 
@@ -85,6 +87,30 @@ class TestCluster(SessionStoreContract):
             yield RedisSessions(client, Keep(), clock)
 
 
+class TestItemsOverTcp(ItemStoreContract):
+    @pytest.fixture
+    async def items(self, tcp: RedisServer) -> AsyncIterator[ItemStore]:
+        flush(tcp)
+        async with open_client(options(tcp.url)) as client:
+            yield RedisItems(client)
+
+
+class TestItemsWithSentinels(ItemStoreContract):
+    @pytest.fixture
+    async def items(self, sentinels: Sentinels) -> AsyncIterator[ItemStore]:
+        flush(sentinels.master())
+        async with open_client(options(sentinels.url)) as client:
+            yield RedisItems(client)
+
+
+class TestItemsInACluster(ItemStoreContract):
+    @pytest.fixture
+    async def items(self, cluster: Cluster) -> AsyncIterator[ItemStore]:
+        cluster.flush()
+        async with open_client(options(cluster.url)) as client:
+            yield RedisItems(client)
+
+
 async def test_a_certificate_of_nobody_we_know_is_refused(
     tcp: RedisServer, signed: Certificate, tmp_path: Path
 ) -> None:
@@ -105,15 +131,16 @@ async def test_a_certificate_for_another_name_is_refused(
             assert not client.is_up
 
 
-async def test_people_and_stock_live_on_all_nodes_of_a_cluster(
+async def test_people_and_items_live_on_all_nodes_of_a_cluster(
     cluster: Cluster, clock: Clock
 ) -> None:
     cluster.flush()
     async with open_client(options(cluster.url)) as client:
-        store, stock = RedisSessions(client, Keep(), clock), RedisStock(client)
+        store, items = RedisSessions(client, Keep(), clock), RedisItems(client)
         await store.record([event(f"e-{user}", "hat", user=user) for user in USERS])
-        await stock.write_stock({"hat": 3, "cup": 0})
-        assert dict(await stock.read_stock()) == {"hat": 3, "cup": 0}
+        await items.write([ItemUpdate("hat", 0.0, stock=3), ItemUpdate("cup", 0.0, stock=0)])
+        told = (await items.read_all()).updates
+        assert {one.item_id: one.stock for one in told} == {"hat": 3, "cup": 0}
         for user in USERS:
             assert (await store.read(user, READ_S)).item_ids == ("hat",)
     for node in cluster.masters:

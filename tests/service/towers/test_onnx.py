@@ -7,7 +7,7 @@ import pytest
 from models.building.mean_tower import mean_tower
 from service.domain.sessions import Session
 from service.errors import ReleaseRefused, TowerUnavailable
-from service.towers.inputs import TowerFit
+from service.towers.inputs import Slot, TowerFit
 from service.towers.onnx import OnnxUserTower, load_item_tower
 from tests.factories import DIM, NOW_S, make_catalogue, make_session
 from tests.towers import FLOAT, INT64, Shape, constant_tower
@@ -31,6 +31,14 @@ def test_a_session_becomes_a_unit_vector() -> None:
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
     assert int(np.argmax(catalogue.vectors @ vector)) == 9
     assert tower.properties["embedding_version"] == "v1"
+
+
+def test_a_tower_with_a_table_of_items_does_not_know_what_arrived_later() -> None:
+    fit = TowerFit(dim=DIM, history_length=20, n_items=4)
+    inputs = fit.serving_inputs([Slot("item_rows", "tensor(int64)", ("B", 20))], "tower.onnx")
+    session = make_session(("i3", "view"), ("i4", "view"))
+    rows = inputs.of(session, make_catalogue(), NOW_S)["item_rows"]
+    assert rows[0, -2:].tolist() == [4, 0]
 
 
 def test_an_empty_history_gives_the_prior() -> None:
