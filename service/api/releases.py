@@ -39,7 +39,7 @@ def _entry(status: ReleaseStatus, live: Release) -> dict[str, object]:
         "state": status.state,
         "reason": status.reason or None,
         "embedding_version": live.embedding_version if is_live else None,
-        "items": len(live.catalogue) if is_live else None,
+        "items": live.catalogue.n_built if is_live else None,
         "trained_through": live.manifest.get("trained_through") if is_live else None,
         "as_of": live.manifest.get("as_of") if is_live else None,
     }

@@ -206,7 +206,7 @@ class Metrics:
             self._info.remove(*self._former.pop(0))
         self._swaps[("ok", "none")].inc()
         self._loaded_at.set(time.time())
-        self.items.items_of_release(len(release.catalogue))
+        self.items.items_of_release(release.catalogue.n_built)
         for gauge, name in ((self._items_at, "as_of"), (self._trained_at, "trained_through")):
             instant = _epoch_s(release.manifest.get(name))
             if instant is not None:
