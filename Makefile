@@ -76,7 +76,7 @@ bench-swap: $(ALL)  ## what clients notice of 20 changes of a large release (BEN
 bench-stores: $(ALL)  ## reading and writing sessions beside bare redis-py, and their size
 	$(BIN)/python -m tests.service.stores.measure
 
-bench-items: $(ALL)  ## what item updates cost, and how soon all know of them (ITEM_RATE=100 ITEM_ROUNDS=12 ITEM_SECONDS=4)
+bench-items: $(ALL)  ## what item updates cost, and how soon all know of them (ITEM_RATE=100 ITEM_ROUNDS=80 ITEM_SECONDS=0.5)
 	$(BIN)/python -m loadtest.updates
 
 bench-filters: $(ALL)  ## latency and recall under filters, 1 million items, beside hnswlib's own filter

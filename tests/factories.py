@@ -47,6 +47,10 @@ class TinyCatalogue:
     def __len__(self) -> int:
         return len(self.item_ids)
 
+    @property
+    def n_built(self) -> int:
+        return len(self)
+
     def row_of(self, item_id: str) -> int:
         return self.item_ids.index(item_id) if item_id in self.item_ids else -1
 

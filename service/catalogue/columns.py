@@ -73,6 +73,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self.item_ids)
 
+    @property
+    def n_built(self) -> int:
+        """All of them."""
+        return len(self.item_ids)
+
     def row_of(self, item_id: str) -> int:
         """The row of an item, -1 when unknown."""
         return self.row_by_id.get(item_id, -1)

@@ -22,7 +22,7 @@ class LiveRelease:
         self._info.set_all(0.0)
         self._info.set((release.name, release.embedding_version), 1.0)
         self._loaded_at.set(time.time())
-        self._index_items.set(len(release.catalogue))
+        self._index_items.set(release.catalogue.n_built)
         for gauge, name in ((self._items_at, "as_of"), (self._trained_at, "trained_through")):
             instant = _epoch_s(release.manifest.get(name))
             if instant is not None:

@@ -163,6 +163,11 @@ class Catalogue(Protocol):
         """The declared columns, by name."""
         ...
 
+    @property
+    def n_built(self) -> int:
+        """Rows of the release itself; those behind them arrived while it was served."""
+        ...
+
     def __len__(self) -> int: ...
 
     def row_of(self, item_id: str) -> int:

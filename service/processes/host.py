@@ -194,7 +194,7 @@ def _host(wire: Wire, worker: Worker) -> None:
 
 
 def _facts(release: Release) -> Message:
-    return {"items": len(release.catalogue), **{name: release.manifest[name] for name in FACTS}}
+    return {"items": release.catalogue.n_built, **{name: release.manifest[name] for name in FACTS}}
 
 
 def _ndcg_10(release: Release) -> dict[str, float]:

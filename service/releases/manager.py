@@ -94,7 +94,7 @@ class SingleRelease:
 
     def _note(self, release: Release, state: ReleaseState) -> ReleaseStatus:
         facts = {name: release.manifest[name] for name in FACTS}
-        facts["items"] = len(release.catalogue)
+        facts["items"] = release.catalogue.n_built
         status = ReleaseStatus(release.name, state, facts=facts)
         self._states[release.name] = status
         return status
