@@ -1,8 +1,9 @@
-"""What lists leave behind for later ones, in memory: pages shown, and what rises."""
+"""Small memories for tests: pages shown, what rises, what was counted of items."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from service.domain.arrays import Hashes
+from service.domain.items import ItemOutcome
 from service.errors import StoreUnavailable
 
 
@@ -37,3 +38,25 @@ class FakeTrends:
     async def read(self, hour: int) -> Mapping[str, float]:
         self.n_reads += 1
         return dict(self.hours.get(hour, {}))
+
+
+class CountedItems:
+    """`service.items.ItemMetrics` that remembers."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[ItemOutcome] = []
+        self.lags: list[float] = []
+        self.unreadable = 0
+        self.arrived = (0, 0)
+
+    def item_updates(self, outcomes: Sequence[ItemOutcome]) -> None:
+        self.outcomes += outcomes
+
+    def item_lag(self, lag_s: float) -> None:
+        self.lags.append(lag_s)
+
+    def items_unreadable(self, n: int) -> None:
+        self.unreadable += n
+
+    def items_arrived(self, n_served: int, n_without_vector: int) -> None:
+        self.arrived = n_served, n_without_vector

@@ -10,7 +10,7 @@ import numpy as np
 from service.domain.actions import ACTION_CODES, IMPRESSION
 from service.domain.events import Event, EventOutcome
 from service.domain.identity import LinkOutcome
-from service.domain.items import ItemChanges, ItemOutcome, ItemUpdate, item_hash
+from service.domain.items import ItemChanges, ItemUpdate, item_hash
 from service.domain.releases import HistoryEntry, ReleasesOverview, ReleaseState, ReleaseStatus
 from service.domain.sessions import EMPTY_SESSION, Marks, Session
 from service.errors import Busy, ReleaseRefused, StoreUnavailable
@@ -207,28 +207,6 @@ class FakeItems:
     def _check(self) -> None:
         if self.down is not None:
             raise StoreUnavailable(self.down)
-
-
-class CountedItems:
-    """`service.items.ItemMetrics` that remembers."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[ItemOutcome] = []
-        self.lags: list[float] = []
-        self.unreadable = 0
-        self.arrived = (0, 0)
-
-    def item_updates(self, outcomes: Sequence[ItemOutcome]) -> None:
-        self.outcomes += outcomes
-
-    def item_lag(self, lag_s: float) -> None:
-        self.lags.append(lag_s)
-
-    def items_unreadable(self, n: int) -> None:
-        self.unreadable += n
-
-    def items_arrived(self, n_served: int, n_without_vector: int) -> None:
-        self.arrived = n_served, n_without_vector
 
 
 def _mark(marks: dict[str, tuple[int, bool]], item: str, mark: tuple[int, bool], keep: int) -> None:

@@ -15,7 +15,8 @@ from service.errors import NotReady, StoreUnavailable
 from service.items import Items
 from service.ports.serving import Release
 from tests.factories import NOW_S, make_catalogue, make_release, sold_out
-from tests.fakes import CountedItems, FakeItems
+from tests.fake_memories import CountedItems
+from tests.fakes import FakeItems
 
 NOBODY = ItemUpdate("unknown", NOW_S, stock=0)
 

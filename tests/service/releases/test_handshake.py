@@ -1,11 +1,14 @@
 """One version in all parts of a loaded release: asked again and again while it serves."""
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
-import numpy as np
 import pytest
 
+from service.catalogue.growing import Joined
+from service.catalogue.live import LiveCatalogue
 from service.ports.serving import Release
 from service.releases.handshake import handshake
 from service.releases.loader import load_release
@@ -51,11 +54,13 @@ def test_an_index_over_other_vectors_is_found(one: Release, two: Release) -> Non
 
 
 def test_a_catalogue_in_other_rows_is_found(one: Release) -> None:
-    moved = replace(one.catalogue, item_ids=tuple(reversed(one.catalogue.item_ids)))  # type: ignore[type-var]
+    moved = copy(cast(LiveCatalogue, one.catalogue))
+    moved.item_ids = Joined(one.catalogue.item_ids[::-1])
     found = handshake(replace(one, catalogue=moved))
     assert found == "catalogue.parquet has another item in row 0 than its hash says"
 
 
 def test_vectors_of_another_release_are_found(one: Release, two: Release) -> None:
-    moved = replace(one.catalogue, vectors=np.asarray(two.catalogue.vectors))  # type: ignore[type-var]
+    moved = copy(cast(LiveCatalogue, one.catalogue))
+    moved.vectors = cast(LiveCatalogue, two.catalogue).vectors
     assert handshake(replace(one, catalogue=moved)) is not None
