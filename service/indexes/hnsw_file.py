@@ -1,7 +1,8 @@
-"""Reads an hnswlib index file without hnswlib, to prove that loading and searching it is safe.
+"""Reads an hnswlib index file without hnswlib, to prove that searching it is safe, and to load it.
 
 hnswlib checks only the length: flipped link bytes, a bad entry point or `max_elements` below the
-count crash the process, and the dimension is not compared at all. Layout (hnswlib 0.8.0,
+count crash the process, and the dimension is not compared at all. It also asks the system for its
+place in the file twice per element, which takes longer than reading. Layout (hnswlib 0.8.0,
 `HierarchicalNSW::saveIndex`): a header of 96 bytes, one fixed-size record per element (links of
 level 0, vector, label), then per element the byte length of its upper links and those links.
 """
@@ -14,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.arrays import Rows, Vectors
-from service.indexes.hnsw_links import LINK_BYTES, Header, IndexFileInvalid, check_upper_links
+from service.indexes.hnsw_links import (
+    LINK_BYTES,
+    Header,
+    IndexFileInvalid,
+    UpperLists,
+    check_upper_links,
+    read_upper_lists,
+)
 
 HEADER = struct.Struct("<QQQQQQiIQQQdQ")
 LABEL_BYTES = 8
@@ -25,20 +33,48 @@ BLOCK_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class IndexFile:
-    """A checked index file.
+    """An index file.
 
     Attributes:
-        labels: label per element in storage order, int64 [count].
-        vectors: float32 [count, dim], same order; a view of the mapped file.
+        records: links of level 0, vector and label of each element, uint8 [count, record_bytes]; a
+            view of the mapped file.
+        upper: the links above level 0.
     """
 
     header: Header
-    labels: Rows
-    vectors: Vectors
+    records: NDArray[np.uint8]
+    upper: UpperLists
+
+    @property
+    def labels(self) -> Rows:
+        """Label per element in storage order, int64 [count]."""
+        return _view(self.records[:, self.header.label_offset :], np.int64)[:, 0]
+
+    @property
+    def vectors(self) -> Vectors:
+        """In storage order, float32 [count, dim]; a view of the mapped file."""
+        part = slice(self.header.vector_offset, self.header.label_offset)
+        return _view(self.records[:, part], np.float32)
 
 
 def read_index_file(path: Path) -> IndexFile:
-    """Check header, lengths, links and labels.
+    """Open a file, and check where its links lead and what its labels are.
+
+    Raises:
+        IndexFileInvalid: something does not add up.
+    """
+    file = open_index_file(path)
+    header = file.header
+    for start in range(0, header.count, BLOCK_ROWS):
+        _check_links(file.records[start : start + BLOCK_ROWS, : header.vector_offset], header)
+    check_upper_links(file.upper, header)
+    if not np.array_equal(np.sort(file.labels), np.arange(header.count)):
+        raise IndexFileInvalid("does not hold each catalogue row exactly once as a label")
+    return file
+
+
+def open_index_file(path: Path) -> IndexFile:
+    """Check header and lengths: enough to load a file whose links were checked before.
 
     Raises:
         IndexFileInvalid: something does not add up.
@@ -51,14 +87,7 @@ def read_index_file(path: Path) -> IndexFile:
     _check_header(header, size)
     end = HEADER.size + header.count * header.record_bytes
     records = data[HEADER.size : end].reshape(header.count, header.record_bytes)
-    for start in range(0, header.count, BLOCK_ROWS):
-        _check_links(records[start : start + BLOCK_ROWS, : header.vector_offset], header)
-    check_upper_links(data[end:], header)
-    labels = _view(records[:, header.label_offset :], np.int64)[:, 0]
-    if not np.array_equal(np.sort(labels), np.arange(header.count)):
-        raise IndexFileInvalid("does not hold each catalogue row exactly once as a label")
-    vectors = _view(records[:, header.vector_offset : header.label_offset], np.float32)
-    return IndexFile(header, labels, vectors)
+    return IndexFile(header, records, read_upper_lists(data[end:], header))
 
 
 def _check_header(header: Header, size: int) -> None:
@@ -69,7 +98,7 @@ def _check_header(header: Header, size: int) -> None:
         or header.label_offset <= header.vector_offset
         or (header.label_offset - header.vector_offset) % LINK_BYTES
         or header.record_bytes != header.label_offset + LABEL_BYTES
-        or not 0 < header.max_links <= header.max_links0
+        or not 1 < header.max_links <= header.max_links0
         or header.m != header.max_links
     )
     if wrong:

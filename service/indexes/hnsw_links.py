@@ -38,26 +38,57 @@ class Header:
         return (self.label_offset - self.vector_offset) // LINK_BYTES
 
 
-def check_upper_links(data: NDArray[np.uint8], header: Header) -> None:
-    """Check what follows the records: per element the length in bytes of its lists, then those.
+@dataclass(frozen=True, slots=True)
+class UpperLists:
+    """The lists above level 0.
 
-    A link on a level to an element that does not reach it is followed into nothing as well.
+    Attributes:
+        words: per element the length in bytes of its lists, then those, uint32.
+        elements: those that have lists, int64 [m].
+        starts: where in `words` their lengths stand, int64 [m].
+        levels: the highest level of each element, int32 [count].
+    """
+
+    words: Words
+    elements: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    levels: NDArray[np.int32]
+
+    def without_lengths(self) -> Words:
+        """The lists of all elements one after another, uint32."""
+        ends = np.ones(len(self.levels), dtype=np.int64)
+        ends[self.elements] += self.words[self.starts] // LINK_BYTES
+        return np.delete(self.words, np.cumsum(ends) - ends)
+
+
+def read_upper_lists(data: NDArray[np.uint8], header: Header) -> UpperLists:
+    """Read what follows the records.
 
     Raises:
-        IndexFileInvalid: something does not add up.
+        IndexFileInvalid: the lengths do not add up.
     """
     if len(data) % LINK_BYTES:
         raise IndexFileInvalid("has a length that does not fit its header")
     words = np.frombuffer(data.tobytes(), dtype="<u4")
     elements, starts = _lists(words, header)
-    levels = np.zeros(header.count, dtype=np.int64)
+    levels = np.zeros(header.count, dtype=np.int32)
     levels[elements] = words[starts] // ((header.max_links + 1) * LINK_BYTES)
     if int(levels.max()) != header.max_level or levels[header.entry_point] != header.max_level:
         raise IndexFileInvalid("has an entry point below its top level")
+    return UpperLists(words, elements, starts, levels)
+
+
+def check_upper_links(lists: UpperLists, header: Header) -> None:
+    """Check where the links lead: to elements that reach their level.
+
+    Raises:
+        IndexFileInvalid: one does not.
+    """
     for level in range(1, header.max_level + 1):
-        reach = levels[elements] >= level
-        first = starts[reach] + 1 + (level - 1) * (header.max_links + 1)
-        _check_level(words[first[:, None] + np.arange(header.max_links + 1)], levels, level)
+        reach = lists.levels[lists.elements] >= level
+        first = lists.starts[reach] + 1 + (level - 1) * (header.max_links + 1)
+        blocks = lists.words[first[:, None] + np.arange(header.max_links + 1)]
+        _check_level(blocks, lists.levels, level)
 
 
 def _lists(words: Words, header: Header) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -82,7 +113,7 @@ def _lists(words: Words, header: Header) -> tuple[NDArray[np.int64], NDArray[np.
     return np.array(elements, dtype=np.int64), np.array(starts, dtype=np.int64)
 
 
-def _check_level(lists: Words, levels: NDArray[np.int64], level: int) -> None:
+def _check_level(lists: Words, levels: NDArray[np.int32], level: int) -> None:
     """Check uint32 [n, 1 + max_links]: a number of links, then those."""
     heads, targets = lists[:, :1], lists[:, 1:]
     if heads.max(initial=0) > targets.shape[1]:

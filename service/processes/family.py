@@ -55,15 +55,14 @@ class Family:
 
     # what is asked of it
 
-    async def load(self, folder: str, overrides: Message, timeout_s: float) -> None:
-        """Has the host verify and load the release.
+    async def load(self, order: Message, timeout_s: float) -> None:
+        """Has the host verify and load a release: folder, proved (`loader.load`), overrides.
 
         Raises:
             ReleaseRefused: it says no, dies, or takes too long.
         """
-        order: Message = {"folder": folder, "overrides": overrides, "workers": 0}
         await self._until(lambda: self._peer is not None, timeout_s, "start")
-        self._say(LOAD, **order)
+        self._say(LOAD, workers=0, **order)
         await self._until(lambda: bool(self.told), timeout_s, "load")
 
     async def staff(self, workers: int, timeout_s: float) -> None:

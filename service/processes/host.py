@@ -25,8 +25,9 @@ from service.processes.control import Message, decode, encode
 from service.processes.linux import die_with_parent, name_process
 from service.processes.orders import CLOSE, WORKERS
 from service.processes.worker import Worker, run_worker
+from service.releases.files import Identities
 from service.releases.gate import measured
-from service.releases.loader import load_release
+from service.releases.loader import Loaded, load
 from service.settings.tree import load_settings
 
 READ_BYTES = 65_536
@@ -167,17 +168,26 @@ def main(control: str, listener: int, family: int) -> None:
     try:
         settings = load_settings(order["overrides"])
         configure_logs(settings.server.log_level)
-        release = load_release(Path(order["folder"]))
+        loaded = load(Path(order["folder"]), _identities(order["proved"]))
     except ReleaseRefused as error:
         wire.tell("refused", reason=error.reason, detail=str(error))
         return
     except SetupInvalid as error:
         wire.tell("refused", reason="crash", detail=str(error))
         return
-    _host(wire, Worker(settings, release, socket.socket(fileno=listener), Path(control), family))
+    if loaded.left_out:
+        says = "no file of %s was changed since it was proved; not checked again: %s"
+        log.info(says, loaded.release.name, ", ".join(loaded.left_out))
+    listening = socket.socket(fileno=listener)
+    _host(wire, Worker(settings, loaded.release, listening, Path(control), family), loaded)
 
 
-def _host(wire: Wire, worker: Worker) -> None:
+def _identities(told: Message | None) -> Identities | None:
+    """Those of a release that was proved before, as JSON has them."""
+    return told and {name: tuple(numbers) for name, numbers in told.items()}
+
+
+def _host(wire: Wire, worker: Worker, loaded: Loaded) -> None:
     die_with_parent(0)
     gc.collect()
     gc.freeze()  # else collecting would write to pages that are shared
@@ -189,6 +199,7 @@ def _host(wire: Wire, worker: Worker) -> None:
         facts=_facts(worker.release),
         examples=examples(worker.release),
         ndcg_10=_ndcg_10(worker.release),
+        proved=loaded.proved,
     )
     Host(wire, worker).run()
 

@@ -97,9 +97,12 @@ class Nursery:
         self.families[family.number] = family
         return family
 
-    async def load(self, family: Family, folder: Path, timeout_s: float) -> None:
+    async def load(
+        self, family: Family, folder: Path, proved: Message | None, timeout_s: float
+    ) -> None:
         """See `Family.load`."""
-        await family.load(str(folder), self._place.overrides, timeout_s)
+        order = {"folder": str(folder), "proved": proved, "overrides": self._place.overrides}
+        await family.load(order, timeout_s)
 
     @property
     def pids(self) -> list[int]:

@@ -63,17 +63,19 @@ class Places:
         self.staged = family
         return family
 
-    async def switch(self, name: str, is_new: bool = False) -> Family:
+    async def switch(self, name: str, is_new: bool = False, is_urgent: bool = False) -> Family:
         """Has a family take over, the one that stands by if it is of this release.
 
         Args:
             name: of the release.
             is_new: whether it has to be a new family.
+            is_urgent: whether it is loaded as fast as it can be, whoever answers meanwhile.
 
         Raises:
             ReleaseRefused: see `Stager.ready`; the live one goes on.
         """
-        family = (None if is_new else await self._kept(name)) or await self._new(name)
+        kept = None if is_new else await self._kept(name)
+        family = kept or await self._new(name, is_urgent)
         try:
             with self._stager.phase("flip"):
                 await family.open()
@@ -104,11 +106,12 @@ class Places:
         for family in families:
             family.kill()
 
-    async def _new(self, name: str) -> Family:
+    async def _new(self, name: str, is_urgent: bool = False) -> Family:
         """A new family, once those that leave are gone, so that no third one is in memory."""
         ending = [family for family in self._nursery.families.values() if family.is_ending]
         await asyncio.gather(*(family.gone() for family in ending))
-        return await self._stager.ready(name, self.live is not None and self.live.n_ready > 0)
+        is_beside = self.live is not None and self.live.n_ready > 0
+        return await self._stager.ready(name, is_beside, is_urgent)
 
     async def _kept(self, name: str) -> Family | None:
         """One that stands by; or whose host is still there, such as after a short while of live."""

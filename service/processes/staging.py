@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from service.monitoring.processes import SupervisorMetrics
+from service.processes.control import Message
 from service.processes.family import Family
 from service.processes.memory import check_memory
 from service.processes.nursery import Nursery
@@ -30,14 +31,16 @@ class Stager:
         self._nursery = nursery
         self._store = store
         self._metrics = metrics
+        self._proved: dict[str, Message] = {}
         self.n_workers = cores() if settings.workers is None else settings.workers
 
-    async def ready(self, name: str, is_beside: bool) -> Family:
+    async def ready(self, name: str, is_beside: bool, is_urgent: bool = False) -> Family:
         """A family whose workers are warm and wait for connections.
 
         Args:
             name: of the release.
-            is_beside: whether another release answers meanwhile, which goes first.
+            is_beside: whether another release answers meanwhile.
+            is_urgent: whether that one does not go first.
 
         Raises:
             ReleaseRefused: it is not there, does not fit, is wrong, or kills its host.
@@ -46,7 +49,7 @@ class Stager:
             folder = await asyncio.to_thread(self._store.fetch, name)
             if is_beside:
                 await asyncio.to_thread(self._check_memory, name, self._nursery.pids)
-        family = self._nursery.start(name, is_beside)
+        family = self._nursery.start(name, is_quiet=is_beside and not is_urgent)
         try:
             await self._load(family, folder)
             family.hurry()  # workers that are kept waiting would take Redis for slow
@@ -55,6 +58,7 @@ class Stager:
             family.kill()
             await family.gone()
             raise
+        self._proved[name] = family.told["proved"]
         return family
 
     async def staff(self, family: Family) -> None:
@@ -67,10 +71,12 @@ class Stager:
             await family.staff(self.n_workers, self._settings.load_timeout_s)
 
     async def _load(self, family: Family, folder: Path) -> None:
-        hurry = asyncio.get_running_loop().call_later(self._settings.idle_load_s, family.hurry)
+        """A proof is used up: when this load fails, the next one proves all again."""
+        settings, proved = self._settings, self._proved.pop(family.release, None)
+        hurry = asyncio.get_running_loop().call_later(settings.idle_load_s, family.hurry)
         try:
             with self.phase("load"):
-                await self._nursery.load(family, folder, self._settings.load_timeout_s)
+                await self._nursery.load(family, folder, proved, settings.load_timeout_s)
         finally:
             hurry.cancel()
 

@@ -75,7 +75,7 @@ class Supervisor:
         async with self._alone(Wish("rollback", former or "", by)) as wish:
             if former is None:
                 raise ReleaseRefused("missing", "no release was live before this one: activate one")
-            await self._switch(wish)
+            await self._switch(wish, is_urgent=True)
             await self._point(former)
             return self._register.status(former)
 
@@ -188,9 +188,9 @@ class Supervisor:
         finally:
             self._doing = None
 
-    async def _switch(self, wish: Wish, is_new: bool = False) -> Family:
+    async def _switch(self, wish: Wish, is_new: bool = False, is_urgent: bool = False) -> Family:
         former = self._live
-        family = await self._places.switch(wish.release, is_new)
+        family = await self._places.switch(wish.release, is_new, is_urgent)
         self._metrics.swapped("rolled_back" if wish.action == "rollback" else "ok")
         facts = family.told["facts"]
         self._metrics.live(wish.release, facts["embedding_version"], family.told["ndcg_10"])
@@ -224,7 +224,7 @@ class Supervisor:
             await asyncio.sleep(pauses.wait_s(time.monotonic()))
             with contextlib.suppress(ReleaseRefused, Busy):
                 async with self._alone(Wish("start", broken.release, "crash")) as wish:
-                    await self._switch(wish, is_new=True)
+                    await self._switch(wish, is_new=True, is_urgent=True)
             pauses.ended(0.0, time.monotonic())
 
     async def _check_promotion(self, wish: Wish) -> None:

@@ -75,13 +75,18 @@ def check_tower_files(release: Loading) -> str:
 
 
 def check_vectors(release: Loading) -> str:
-    """Shape, finite, unit length, hardly any duplicates."""
+    """Shape and type."""
     facts = release.manifest
     release.vectors = vectors.read_vectors(release.folder / vectors.FILE, facts)
     release.exact = ExactIndex(release.vectors)
-    vectors.check_lengths(release.vectors, facts)
+    return f"{facts.n_items} x {facts.dim}, float32"
+
+
+def check_lengths(release: Loading) -> str:
+    """Finite, unit length, hardly any duplicates."""
+    vectors.check_lengths(release.vectors, release.manifest)
     n = vectors.check_duplicates(release.vectors)
-    return f"{facts.n_items} x {facts.dim}, finite, unit length, {n} duplicates"
+    return f"finite, unit length, {n} duplicates"
 
 
 def check_catalogue(release: Loading) -> str:
@@ -120,11 +125,11 @@ def check_towers(release: Loading) -> str:
     return "user tower and item tower"
 
 
-def check_index(release: Loading) -> str:
+def check_links(release: Loading) -> str:
     """The file read by ourselves first: hnswlib crashes on links that lead nowhere."""
-    facts, path = release.manifest, release.folder / INDEX
+    facts = release.manifest
     try:
-        found = read_index_file(path)
+        found = read_index_file(release.folder / INDEX)
     except IndexFileInvalid as error:
         raise _index_refused(str(error)) from error
     header = found.header
@@ -137,11 +142,18 @@ def check_index(release: Loading) -> str:
         raise _index_refused(f"has M {header.m}, the manifest says {facts.index.M}")
     if not _holds(found, release.vectors):
         raise _index_refused(f"holds other vectors than {vectors.FILE}")
+    return f"M {header.m}, same vectors in the same rows"
+
+
+def check_index(release: Loading) -> str:
+    """The graph, opened by hnswlib."""
+    facts = release.manifest
     try:
-        release.index = HnswIndex.load(path, facts.dim, facts.index.ef_search)
+        graph = HnswIndex.load(release.folder / INDEX, facts.dim, facts.index.ef_search)
     except Unavailable as error:
         raise _index_refused(f"cannot be loaded ({error})") from error
-    return f"M {header.m}, ef {facts.index.ef_search}, same vectors in the same rows"
+    release.index = graph
+    return f"{len(graph)} items, ef {facts.index.ef_search}"
 
 
 def check_lists(release: Loading) -> str:

@@ -77,7 +77,11 @@ Identity = tuple[int, int, int, int]
 """Inode, length, and the nanoseconds of the last write and of the last change of any kind."""
 
 
-def identities(folder: Path, manifest: Manifest) -> Mapping[str, Identity]:
+Identities = Mapping[str, Identity]
+"""By file name, the manifest's among them."""
+
+
+def identities(folder: Path, manifest: Manifest) -> Identities:
     """What tells whether a file has been replaced or written since."""
     found = {}
     for name in (FILE, *manifest.files):
@@ -86,7 +90,7 @@ def identities(folder: Path, manifest: Manifest) -> Mapping[str, Identity]:
     return found
 
 
-def check_unchanged(folder: Path, manifest: Manifest, before: Mapping[str, Identity]) -> None:
+def check_unchanged(folder: Path, manifest: Manifest, before: Identities) -> None:
     """Refuse files that were replaced or written while they were being loaded.
 
     Raises:

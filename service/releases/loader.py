@@ -8,6 +8,7 @@ from pathlib import Path
 from service.errors import ReleaseRefused
 from service.ports.serving import Release
 from service.releases import checks
+from service.releases.files import Identities
 from service.releases.loading import Loading
 
 CHECKS: tuple[tuple[str, Callable[[Loading], str]], ...] = (
@@ -16,8 +17,10 @@ CHECKS: tuple[tuple[str, Callable[[Loading], str]], ...] = (
     ("checksums", checks.check_bytes),
     ("stamps", checks.check_tower_files),
     ("vectors", checks.check_vectors),
+    ("lengths", checks.check_lengths),
     ("catalogue", checks.check_catalogue),
     ("towers", checks.check_towers),
+    ("links", checks.check_links),
     ("index", checks.check_index),
     ("lists", checks.check_lists),
     ("probes", checks.check_probes),
@@ -26,6 +29,9 @@ CHECKS: tuple[tuple[str, Callable[[Loading], str]], ...] = (
     ("handshake", checks.check_handshake),
 )
 """In this order: nothing is opened before its bytes are proved, nothing is asked before it fits."""
+
+PROOFS = frozenset({"checksums", "stamps", "lengths", "links", "hubs"})
+"""The checks that say the same again of the same bytes, and that no other check needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +49,51 @@ class CheckResult:
     reason: str = ""
 
 
-def load_release(folder: Path) -> Release:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A release in memory.
+
+    Attributes:
+        proved: the identities of its files, to be given when it is loaded again.
+        left_out: the names of the checks that were not made again.
+    """
+
+    release: Release
+    proved: Identities
+    left_out: tuple[str, ...] = ()
+
+
+def load(folder: Path, proved: Identities | None = None) -> Loaded:
     """Check and load a release; no thread that was needed for it is left.
+
+    Args:
+        folder: the release.
+        proved: the identities of its files when it was proved; `PROOFS` are left out if no file
+            was replaced or written since.
 
     Raises:
         ReleaseRefused: with a reason code, and one sentence that names the file and the fix.
     """
-    loading = Loading(folder)
-    for _, check in CHECKS:
-        check(loading)
-    return loading.release()
+    loading, left_out = Loading(folder, proved), []
+    for name, check in CHECKS:
+        if name in PROOFS and loading.is_proved:
+            left_out.append(name)
+        else:
+            check(loading)
+    return Loaded(loading.release(), loading.identities, tuple(left_out))
+
+
+def load_release(folder: Path) -> Release:
+    """Check and load a release of which nothing is known.
+
+    Raises:
+        ReleaseRefused: see `load`.
+    """
+    return load(folder).release
 
 
 def verify(folder: Path) -> list[CheckResult]:
-    """Run the same checks and report each; what follows a failure is not run."""
+    """Run all checks and report each; what follows a failure is not run."""
     loading = Loading(folder)
     results = []
     for name, check in CHECKS:

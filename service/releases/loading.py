@@ -1,6 +1,5 @@
 """A release on its way from folder to memory."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
 from service.indexes.router import Router
 from service.ports.serving import Release
-from service.releases.files import Identity, read_checked
+from service.releases.files import Identities, read_checked
 from service.releases.golden import GoldenProbes
 from service.releases.manifest import Manifest
 from service.releases.probes import Probes
@@ -28,12 +27,13 @@ class Loading:
     """What the checks have found so far; each adds what later ones need.
 
     Attributes:
-        identities: of the files when they were hashed.
+        proved: the identities of the files when all checks passed before, None if they never did.
+        identities: those of the files now, taken before any of them is read.
         lists: the ten nearest items of every golden probe with a history, int64 [q, 10].
     """
 
     manifest: Manifest
-    identities: Mapping[str, Identity]
+    identities: Identities
     vectors: Vectors
     exact: ExactIndex
     catalogue: LiveCatalogue
@@ -46,8 +46,14 @@ class Loading:
     probes: Probes
     lists: Rows
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, proved: Identities | None = None) -> None:
         self.folder = folder
+        self.proved = proved
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether no file was replaced or written since all checks passed."""
+        return self.identities == self.proved
 
     def read(self, name: str) -> bytes:
         """The bytes of a file, proved once more.

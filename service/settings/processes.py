@@ -20,7 +20,7 @@ class Processes(Slice):
     idle_load_s: float = key(
         20.0,
         "s",
-        "For so long a release is loaded only when a core is idle; then it gets its share.",
+        "For so long a release that nobody waits for is loaded only when a core is idle.",
         ge=0,
     )
     memory_mb: int | None = key(

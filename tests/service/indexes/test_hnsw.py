@@ -3,6 +3,7 @@
 import struct
 from pathlib import Path
 
+import hnswlib
 import numpy as np
 import pytest
 
@@ -29,6 +30,36 @@ def test_a_saved_graph_answers_as_before(path: Path) -> None:
     assert len(loaded) == len(vectors)
     for vector in vectors[:20]:
         assert loaded.search(vector, 30)[0].tolist() == built.search(vector, 30)[0].tolist()
+
+
+@pytest.mark.parametrize("room", [400, 900])
+def test_a_file_is_loaded_as_hnswlib_loads_it(tmp_path: Path, room: int) -> None:
+    """Labels in another order than the items were added in, several levels, room for more."""
+    vectors, path = unit_vectors(), tmp_path / "items.hnsw"
+    labels = np.random.default_rng(5).permutation(len(vectors))
+    built = hnswlib.Index(space="ip", dim=DIM)
+    built.init_index(max_elements=room, M=4, ef_construction=100, random_seed=2)
+    built.add_items(vectors[labels], labels, num_threads=1)
+    built.save_index(str(path))
+    theirs = hnswlib.Index(space="ip", dim=DIM)
+    theirs.load_index(str(path))
+    ours, wanted = HnswIndex.load(path, DIM, ef=50), HnswIndex(theirs, ef=50)
+    assert read_index_file(path).header.max_level > 2
+    assert np.array_equal(ours.vectors_of(np.arange(400)), vectors)
+    for vector in vectors:
+        assert np.array_equal(ours.search(vector, 30), wanted.search(vector, 30))
+
+
+@pytest.mark.parametrize("dim", [DIM - 1, DIM + 1])
+def test_a_file_of_another_dimension_is_refused(path: Path, dim: int) -> None:
+    with pytest.raises(IndexUnavailable, match=f"items.hnsw has {DIM} dimensions"):
+        HnswIndex.load(path, dim, ef=50)
+
+
+def test_a_file_that_was_cut_off_is_not_loaded(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(IndexUnavailable, match=r"items\.hnsw: "):
+        HnswIndex.load(path, DIM, ef=50)
 
 
 def test_ef_is_set_after_loading(path: Path) -> None:

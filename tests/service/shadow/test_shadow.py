@@ -76,10 +76,9 @@ def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pipeline_of(sessions: FakeSessions, name: str, n_items: int = 30) -> Pipeline:
-    release = make_release(make_catalogue(n_items), name=name)
-    lookup, page = lookup_of(Settings(), sessions), Page(FakePages(), 1.0)
-    shared = Shared(Held(release), lambda: NOW_S, lookup, page, NoTrends())
-    return make_pipeline(Settings().pipeline, 1800.0, shared)
+    held = Held(make_release(make_catalogue(n_items), name=name))
+    parts = lookup_of(Settings(), sessions), Page(FakePages(), 1.0), NoTrends()
+    return make_pipeline(Settings().pipeline, 1800.0, Shared(held, lambda: NOW_S, *parts))
 
 
 @asynccontextmanager
