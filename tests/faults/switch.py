@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+TURNS = 5
+
 
 class Switch:
     """Forwards to 127.0.0.1:`port`; may be slow, silent, or refuse, from one moment to the next.
@@ -66,6 +68,10 @@ class Switch:
 
     async def _cut(self) -> None:
         if self._listener is not None:
+            for listening in self._listener.sockets:
+                self._loop.remove_reader(listening.fileno())
+            for _ in range(TURNS):  # what was just accepted would be left open by a closed server
+                await asyncio.sleep(0)
             self._listener.close()
             self._listener = None
         for writer in list(self._writers):

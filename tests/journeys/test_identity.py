@@ -116,7 +116,7 @@ def test_who_is_forgotten_is_a_stranger_and_leaves_no_key(
     shop: Running, redis: RedisServer
 ) -> None:
     with redis.client() as plain:
-        before = set(plain.keys("*"))
+        before = _of_people(plain.keys("*"))
         shop.send(_event("item-40", user_id="gus"), _event("item-41", anonymous_id="gus-phone"))
         _link(shop, "POST", "gus", "gus-phone")
         assert _actions(shop, user_id="gus") == 2
@@ -124,9 +124,22 @@ def test_who_is_forgotten_is_a_stranger_and_leaves_no_key(
             shop.recommend(user_id="gus")
         gone = shop.http.request("DELETE", "/v1/users/gus")
         assert gone.json() == {"user_id": "gus", "ids_forgotten": 2}
-        assert set(plain.keys("*")) == before
+        assert _of_people(plain.keys("*")) == before
     for who in ({"user_id": "gus"}, {"anonymous_id": "gus-phone"}):
         assert shop.recommend(**who)["segment"] == "new"
+
+
+def _of_people(keys: list[bytes]) -> set[bytes]:
+    """Without what lists have shown and what rises, which name nobody and pass by themselves."""
+    return {key for key in keys if b"{page-" not in key and b"{trend}" not in key}
+
+
+BEHIND_THE_ANSWERS = {
+    *("cmdstat_config", "cmdstat_info"),
+    *("cmdstat_xrange", "cmdstat_set"),  # item updates, pages
+    *("cmdstat_hincrbyfloat", "cmdstat_expire", "cmdstat_hgetall"),  # what rises
+}
+"""What is asked in the background, whether or not anybody wants a list."""
 
 
 @pytest.mark.parametrize(
@@ -142,7 +155,7 @@ def test_a_list_for_one_id_reads_one_value_from_redis(
         commands = plain.info("commandstats")
     assert commands["cmdstat_getrange"]["calls"] == reads
     others = {name.split("|")[0] for name in commands} - {"cmdstat_getrange"}
-    assert others <= {"cmdstat_xrange", "cmdstat_config", "cmdstat_info"}  # xrange: item updates
+    assert others <= BEHIND_THE_ANSWERS
 
 
 def test_links_are_counted(shop: Running) -> None:

@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 
 from service.domain.candidates import Candidates
-from service.domain.requests import Filters
 from service.domain.sessions import Segment
 from service.domain.sources import Source
 from service.fallback.popular import Popular
 from service.ports.serving import Release
 from service.stages.blend import Blend
-from tests.factories import ids, make_catalogue, make_query, make_release, make_session
+from tests.factories import (
+    category_filter,
+    ids,
+    make_catalogue,
+    make_query,
+    make_release,
+    make_session,
+)
 
 blend = Blend(Popular(), sparse_below=5, sparse_weight=2.0, stale_weight=0.5)
 
@@ -69,7 +75,7 @@ def test_filters_hold_for_what_comes_in() -> None:
     release = make_release()
     rows = np.array([9, 7], dtype=np.int64)
     found = Candidates.of(rows, np.array([1.0, 0.9], dtype=np.float32), Source.ANN)
-    filters = Filters(categories=("books",))
+    filters = category_filter("books")
     query = make_query(release, make_session(("i9", "view")), filters=filters)
     blended = blend(found, release.catalogue.vectors[9], query, release)
     assert set(release.catalogue.categories[blended.rows]) == {1}
