@@ -109,16 +109,11 @@ class LiveUpdates:
         catalogue, item_id = self._catalogue, update.item_id
         row = catalogue.row_of(item_id)
         if 0 <= row < catalogue.n_built:  # the release contains it by now
-            if item.price is not None:
-                self._reprice(row, item.price, update.at_s)
             return Effect.OLDER
         known = catalogue.arrival(item_id)
-        if known == item:
-            return Effect.UNCHANGED
         if known is not None and replace(known, price=item.price) == item:
-            catalogue.retell(row, item)
             self._arrived_at_s[row] = update.at_s
-            return Effect.APPLIED
+            return Effect.APPLIED if catalogue.retell(row, item) else Effect.UNCHANGED
         if catalogue.is_full:
             return Effect.FULL
         vector = self._vectors.get(id(item))
