@@ -91,19 +91,17 @@ class LiveUpdates:
     def _reprice(self, row: int, price: float, at_s: float) -> Effect:
         if row < 0:
             return Effect.UNKNOWN
-        if at_s < self._known_since_s(row):
+        if at_s < self._arrived_at_s.get(row, self._built_at_s):
             return Effect.OLDER
         return Effect.APPLIED if self._catalogue.reprice(row, price) else Effect.UNCHANGED
 
     def _block(self, row: int, is_blocked: bool, at_s: float) -> Effect:
         if row < 0:
             return Effect.UNKNOWN
-        if not is_blocked and at_s < self._known_since_s(row):
+        is_arrival = row >= self._catalogue.n_built  # it says nothing of policy itself
+        if not is_blocked and not is_arrival and at_s < self._built_at_s:
             return Effect.OLDER
         return Effect.APPLIED if self._catalogue.block(row, is_blocked) else Effect.UNCHANGED
-
-    def _known_since_s(self, row: int) -> float:
-        return self._arrived_at_s.get(row, self._built_at_s)
 
     def _take_in(self, update: ItemUpdate, item: NewItem) -> Effect:
         catalogue, item_id = self._catalogue, update.item_id

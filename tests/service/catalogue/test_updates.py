@@ -260,7 +260,8 @@ class Oracle:
             its["stock"] = update.stock > 0
         if update.price is not None and is_newer:
             its["price"] = update.price
-        if update.is_blocked is not None and (update.is_blocked or is_newer):
+        is_new = its["new"] is not None
+        if update.is_blocked is not None and (update.is_blocked or is_newer or is_new):
             its["blocked"] = update.is_blocked
 
     def _arrive(self, update: ItemUpdate, new: NewItem) -> None:
