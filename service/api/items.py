@@ -99,4 +99,5 @@ def _update(body: NewItemBody, now_s: float) -> ItemUpdate:
         vector=tuple(body.vector or ()),
         embedding_version=body.embedding_version or "",
     )
-    return ItemUpdate(body.item_id, now_s, stock=body.stock, is_blocked=body.is_blocked, new=new)
+    said = body.model_dump(include={"stock", "price", "is_blocked"})
+    return ItemUpdate(body.item_id, now_s, **said, new=new)

@@ -126,7 +126,7 @@ class LiveCatalogue:
 
     def reprice(self, row: int, price: float) -> bool:
         """Changes a price; False when it is that already."""
-        if self.prices[row] == np.float32(price):
+        if np.array_equal(self.prices[row], np.float32(price), equal_nan=True):
             return False
         self._prices.write(row, price)
         self.n_priced += row < self.n_built
@@ -141,10 +141,10 @@ class LiveCatalogue:
         self._is_blocked.write(row, is_blocked)
         return True
 
-    def retell(self, row: int, item: NewItem) -> None:
-        """Takes over an arrival of which nothing but the price is new."""
+    def retell(self, row: int, item: NewItem) -> bool:
+        """Takes over an arrival of which nothing but the price is new; False if that is not."""
         self._items[row] = item
-        self.reprice(row, np.nan if item.price is None else item.price)
+        return self.reprice(row, np.nan if item.price is None else item.price)
 
     def take_in(self, item_id: str, item: NewItem, vector: Vector) -> int:
         """Gives an item that is not of the release a row, the last one.

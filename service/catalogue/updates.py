@@ -91,34 +91,27 @@ class LiveUpdates:
     def _reprice(self, row: int, price: float, at_s: float) -> Effect:
         if row < 0:
             return Effect.UNKNOWN
-        if at_s < self._known_since_s(row):
+        if at_s < self._arrived_at_s.get(row, self._built_at_s):
             return Effect.OLDER
         return Effect.APPLIED if self._catalogue.reprice(row, price) else Effect.UNCHANGED
 
     def _block(self, row: int, is_blocked: bool, at_s: float) -> Effect:
         if row < 0:
             return Effect.UNKNOWN
-        if not is_blocked and at_s < self._known_since_s(row):
+        is_arrival = row >= self._catalogue.n_built  # it says nothing of policy itself
+        if not is_blocked and not is_arrival and at_s < self._built_at_s:
             return Effect.OLDER
         return Effect.APPLIED if self._catalogue.block(row, is_blocked) else Effect.UNCHANGED
-
-    def _known_since_s(self, row: int) -> float:
-        return self._arrived_at_s.get(row, self._built_at_s)
 
     def _take_in(self, update: ItemUpdate, item: NewItem) -> Effect:
         catalogue, item_id = self._catalogue, update.item_id
         row = catalogue.row_of(item_id)
         if 0 <= row < catalogue.n_built:  # the release contains it by now
-            if item.price is not None:
-                self._reprice(row, item.price, update.at_s)
             return Effect.OLDER
         known = catalogue.arrival(item_id)
-        if known == item:
-            return Effect.UNCHANGED
         if known is not None and replace(known, price=item.price) == item:
-            catalogue.retell(row, item)
             self._arrived_at_s[row] = update.at_s
-            return Effect.APPLIED
+            return Effect.APPLIED if catalogue.retell(row, item) else Effect.UNCHANGED
         if catalogue.is_full:
             return Effect.FULL
         vector = self._vectors.get(id(item))

@@ -25,7 +25,8 @@ class NewItem:
 
     Attributes:
         seller: empty = unknown.
-        price: at arrival; None = unknown.
+        price: at arrival, which the item tower looks at; None = unknown. An update says it beside
+            the item as well, for releases that contain the item.
         attributes: by name; those that the release does not declare are kept for later ones.
         vector: of any length; empty leaves it to the item tower.
         embedding_version: the vector space that `vector` belongs to.

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.catalogue.growing import ARRIVALS_MAX
@@ -14,6 +15,8 @@ from service.catalogue.stock import StockColumn
 from service.catalogue.updates import LiveUpdates
 from service.domain.arrays import Vector
 from service.domain.items import ItemUpdate, NewItem
+from service.items import Items
+from tests.fakes import CountedItems, FakeItems
 from tests.service.catalogue.shelves import DIM, small_columns
 
 BUILT_AT_S = 1000.0
@@ -148,10 +151,10 @@ def test_an_item_told_anew_gets_another_row_and_keeps_what_was_said_of_it(shop: 
 
 
 def test_an_item_of_the_release_keeps_its_words_and_takes_a_newer_price(shop: Shop) -> None:
-    assert shop.tell("i3", new=LAMP) == ["older"]
+    assert shop.tell("i3", new=LAMP, price=12.5) == ["older", "applied"]
     assert shop.catalogue.titles[3] == "i3"
     assert shop.state("i3") == (True, 12.5, False)
-    shop.tell("i4", EARLIER_S, new=LAMP)
+    assert shop.tell("i4", EARLIER_S, new=LAMP, price=12.5) == ["older", "older"]
     assert shop.state("i4") == (True, 1.0, False)
 
 
@@ -170,6 +173,58 @@ def test_only_so_many_items_arrive(shop: Shop) -> None:
     assert shop.tell("one-too-many", new=LAMP) == ["full"]
     assert shop.state("one-too-many") is None
     assert shop.state(f"n-{ARRIVALS_MAX - 1}") == (True, 12.5, False)
+
+
+SAYINGS = [
+    ItemUpdate(item_id, 0.0, **said)  # type: ignore[arg-type]
+    for item_id in ("i0", "i1", "n-0", "n-1")
+    for said in (
+        {"stock": 0},
+        {"stock": 2},
+        {"price": 2.5},
+        {"price": 9.0, "stock": 1},
+        {"is_blocked": True},
+        {"is_blocked": False},
+        {"new": LAMP},
+        {"new": LAMP, "stock": 0},
+        {"new": replace(LAMP, price=3.5), "price": 3.5},
+        {"new": replace(LAMP, title="another", price=None), "is_blocked": True},
+    )
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.lists(st.sampled_from(SAYINGS), max_size=4))))
+async def test_who_was_told_bit_by_bit_knows_what_a_newcomer_is_told(
+    rounds: list[tuple[int, list[ItemUpdate]]],
+) -> None:
+    """Two processes tell each other, each applying its own words at once; a third starts last."""
+    store, now_s = FakeItems(keeps=3), BUILT_AT_S
+    shops = [Shop(), Shop(), Shop()]
+    first, second, newcomer = (
+        Items(store, Held(shop), lambda: 0.0, CountedItems()) for shop in shops
+    )
+    for who, words in rounds:
+        now_s += 1.0
+        said = [replace(word, at_s=now_s) for word in words]
+        if who < 2:
+            await (first, second)[who].update(said)
+        else:
+            await first.catch_up()
+    for items in (first, second, newcomer):
+        await items.catch_up()
+        await items.catch_up()
+    for item_id in ("i0", "i1", "n-0", "n-1"):
+        states = [shop.state(item_id) for shop in shops]
+        np.testing.assert_equal(states[0], states[2])
+        np.testing.assert_equal(states[1], states[2])
+
+
+class Held:
+    """`service.ports.serving.Releases` with one release, of which only the updates are used."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.live = cast(Any, shop)
 
 
 IDS = st.sampled_from(["i0", "i1", "n-0", "n-1", "n-2"])
@@ -205,15 +260,13 @@ class Oracle:
             its["stock"] = update.stock > 0
         if update.price is not None and is_newer:
             its["price"] = update.price
-        if update.is_blocked is not None and (update.is_blocked or is_newer):
+        is_new = its["new"] is not None
+        if update.is_blocked is not None and (update.is_blocked or is_newer or is_new):
             its["blocked"] = update.is_blocked
 
     def _arrive(self, update: ItemUpdate, new: NewItem) -> None:
         its = self.items.setdefault(update.item_id, {"stock": True, "blocked": False, "new": None})
-        if update.item_id.startswith("i"):
-            if new.price is not None and update.at_s >= BUILT_AT_S:
-                its["price"] = new.price
-        elif its["new"] != new:
+        if not update.item_id.startswith("i"):
             its |= {"new": new, "since": update.at_s, "price": new.price}
 
 
