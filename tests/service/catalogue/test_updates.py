@@ -16,7 +16,8 @@ from service.catalogue.updates import LiveUpdates
 from service.domain.arrays import Vector
 from service.domain.items import ItemUpdate, NewItem
 from service.items import Items
-from tests.fakes import CountedItems, FakeItems
+from tests.fake_memories import CountedItems
+from tests.fakes import FakeItems
 from tests.service.catalogue.shelves import DIM, small_columns
 
 BUILT_AT_S = 1000.0
