@@ -89,7 +89,7 @@ def test_policy_and_price_change_for_everybody(
 
 def test_a_new_item_is_kept_until_a_release_contains_it(tmp_path: Path) -> None:
     shop, store = make_shop(), tmp_path / "store"
-    likes = toys_seen(publish(make_draft(shop), store))
+    likes = toys_seen(publish(make_draft(shop), store).folder)
     with running(store, tmp_path / "shop") as service:
         post(service, TOY)
         service.http.patch("/v1/items/n-1", json={"price": 8.5})

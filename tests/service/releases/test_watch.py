@@ -4,12 +4,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
+from service.catalogue.growing import GrowingVectors
+from service.catalogue.live import LiveCatalogue
+from service.domain.arrays import Vectors
 from service.monitoring.metrics import Metrics
 from service.ports.serving import Release
 from service.releases import watch as watch_module
@@ -77,17 +82,27 @@ def swapped_catalogue(release: Release, other: Release) -> Release:
     return replace(release, catalogue=other.catalogue)
 
 
+def with_vectors(release: Release, vectors: Vectors) -> Release:
+    damaged = copy(cast(LiveCatalogue, release.catalogue))
+    damaged.vectors = GrowingVectors(vectors)
+    return replace(release, catalogue=damaged)
+
+
 def moved_rows(release: Release, other: Release) -> Release:
-    vectors = np.roll(np.array(release.catalogue.vectors), 1, axis=0)
-    return replace(release, catalogue=replace(release.catalogue, vectors=vectors))  # type: ignore[type-var]
+    return with_vectors(release, np.roll(all_vectors(release), 1, axis=0))
+
+
+def all_vectors(release: Release) -> Vectors:
+    return release.catalogue.vectors[np.arange(len(release.catalogue))].copy()
 
 
 def one_flipped_sign(release: Release, other: Release) -> Release:
     """In rows that the handshake does not look at: only the probes tell."""
-    vectors = np.array(release.catalogue.vectors)
+    sound = all_vectors(release)
+    vectors = sound.copy()
     vectors[:, 0] = -vectors[:, 0]
-    vectors[:: len(vectors) // 64] = release.catalogue.vectors[:: len(vectors) // 64]
-    return replace(release, catalogue=replace(release.catalogue, vectors=vectors))  # type: ignore[type-var]
+    vectors[:: len(vectors) // 64] = sound[:: len(vectors) // 64]
+    return with_vectors(release, vectors)
 
 
 @pytest.mark.parametrize(
