@@ -14,7 +14,7 @@ from service.domain.requests import Request
 from service.domain.sessions import Session
 from service.domain.traces import Trace
 from service.releases.loader import load_release
-from service.releases.manager import current_name
+from service.releases.local_store import LocalStore
 from service.settings.pipeline import PipelineSettings
 from service.stages.identify import Identify
 from service.stages.lookup import Lookup
@@ -34,7 +34,7 @@ class Live:
     """One release."""
 
     def __init__(self, store: Path) -> None:
-        self.live = load_release(store / current_name(store))
+        self.live = load_release(store / LocalStore(store).current())
 
 
 def say(line: str) -> None:

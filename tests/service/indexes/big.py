@@ -115,7 +115,7 @@ def smallest_ef(built: hnswlib.Index, big: Big) -> int:
 def make_router(big: Big, built: hnswlib.Index, ef: int) -> Router:
     """The router as the loader makes it."""
     catalogue: Catalogue = big  # type: ignore[assignment]
-    stock = StockColumn(catalogue, big.in_stock)
+    stock = StockColumn(big.in_stock)
     router = Router(HnswIndex(built, ef), ef, big.vectors, catalogue, stock)
     router.calibrate(big.probes, FLOOR)
     return router
