@@ -4,15 +4,16 @@ import asyncio
 import signal
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from service.domain.releases import ReleaseState
-from service.errors import Busy, ReleaseRefused, SetupInvalid
+from service.errors import Busy, NotReady, ReleaseRefused, SetupInvalid
 from service.processes.control import find_control
-from tests.journeys.running import until
-from tests.processes import BY, SOON_S, A, B, Served, kill, served
+from tests.journeys.running import running, until
+from tests.processes import BY, QUICK, SOON_S, A, B, Served, kill, point, served
 from tests.releases import make_release
 
 pytestmark = pytest.mark.redis
@@ -128,6 +129,24 @@ def test_whoever_asks_meanwhile_is_told_that_it_is_busy(shop: Served) -> None:
     outcomes = asyncio.run(both())
     assert sum(isinstance(outcome, Busy) for outcome in outcomes) == 1
     assert shop.live == other
+
+
+def test_what_is_asked_for_during_the_start_waits_for_its_end(store: Path, tmp_path: Path) -> None:
+    point(store, A)
+    with running(store, tmp_path, is_awaited=False, **QUICK) as service:
+        shop = Served(service, tmp_path)
+        until(lambda: _is_listening(shop), SOON_S, "control socket")
+        assert not shop.workers()
+        shop.activate(B)
+        assert shop.live == B
+        told = [(entry.action, entry.release) for entry in shop.overview().history]
+        assert told == [("activate", B), ("start", A)]
+
+
+def _is_listening(shop: Served) -> bool:
+    with suppress(SetupInvalid, NotReady):
+        return shop.overview().live is None
+    return False
 
 
 def test_what_is_sold_out_stays_out_through_a_switch(shop: Served) -> None:
