@@ -6,30 +6,27 @@ import orjson
 
 from service.api.answer import OK
 from service.api.convert import check_ids
-from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import JSON, Exchange, Scope
 from service.api.item_schemas import Attributes, ItemPatch, ItemPath, NewItemBody, NewItemsBody
 from service.api.parse import parse_body, path_end, validate
-from service.api.parts import Access
 from service.api.problems import InvalidFields
 from service.domain.attributes import is_of_kind
 from service.domain.items import ItemUpdate, NewItem, Value
 from service.ports.serving import Attribute, Release
+from service.wiring.parts import Parts
 
 PATH = "/v1/items"
 PATH_OF_ITEM = "/v1/items/{item_id}"
 PREFIX = "/v1/items/"
 
 
-class PatchItem:
+class PatchItem(Endpoint):
     """The ASGI endpoint of one item."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH_OF_ITEM
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH_OF_ITEM
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         item_id = validate(ItemPath, {"item_id": path_end(scope, PREFIX, "item_id")}).item_id
         patch = parse_body(ItemPatch, await exchange.body(limits.body_bytes))
@@ -44,16 +41,12 @@ class PatchItem:
         await exchange.answer(OK, orjson.dumps(answer), JSON)
 
 
-class PostItems:
+class PostItems(Endpoint):
     """The ASGI endpoint of new items."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         body = parse_body(NewItemsBody, await exchange.body(limits.events_body_bytes))
         live = parts.releases.live
