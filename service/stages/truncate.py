@@ -31,7 +31,7 @@ def truncate(
         trace.degrade("deadline")
     if len(items) < query.request.k:
         trace.degrade("short")
-    catalogue, session = release.catalogue, query.session
+    session = query.session
     known = query.rows[query.rows >= 0]
     reasons = tuple(_REASONS[source] for source in items.sources.tolist())
     if query.request.explain and vector is not None:
@@ -39,7 +39,7 @@ def truncate(
     return Recommendation(
         recommendation_id=secrets.token_hex(12),
         items=items,
-        item_ids=tuple(catalogue.item_ids[row] for row in items.rows.tolist()),
+        item_ids=release.catalogue.ids_of(items.rows),
         reasons=reasons,
         requested=query.request.k,
         segment=query.segment,
@@ -56,8 +56,10 @@ def _missing(query: Query, release: Release) -> tuple[str, ...]:
     """Ids that the request named and the catalogue does not know, each once."""
     request = query.request
     brought = request.recent_actions.item_ids
-    asked = dict.fromkeys((*brought, *request.exclude_item_ids, *request.sponsored_item_ids))
-    return tuple(item_id for item_id in asked if release.catalogue.row_of(item_id) < 0)
+    asked = (*brought, *request.exclude_item_ids, *request.sponsored_item_ids)
+    ids = tuple(dict.fromkeys(asked))
+    rows = release.catalogue.rows_of(ids).tolist()
+    return tuple(item_id for item_id, row in zip(ids, rows, strict=True) if row < 0)
 
 
 def _because(
