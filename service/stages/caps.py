@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,50 +10,38 @@ UNKNOWN = -1
 """The code of a candidate that a cap does not mean."""
 
 
-@dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `most` of the chosen may share a code; a code for each candidate."""
+    """At most `most` of the chosen may share a code.
 
-    codes: list[int]
-    most: int
+    Attributes:
+        codes: one for each candidate.
+        left: how many more of each code may be chosen.
+    """
 
-    @classmethod
-    def of(cls, codes: NDArray[np.integer], most: int) -> "Cap":
-        return cls(codes.tolist(), most)
+    __slots__ = ("codes", "left")
 
-    def holds(self, n: int) -> bool:
-        """Whether the first n keep to it as they stand."""
-        counts = Counter(self.codes[:n])
-        del counts[UNKNOWN]
-        return max(counts.values(), default=0) <= self.most
-
-    def room(self) -> dict[int, int]:
-        """How many more of each code may be chosen, before any is."""
-        left = dict.fromkeys(self.codes, self.most)
-        left[UNKNOWN] = len(self.codes)
-        return left
+    def __init__(self, codes: NDArray[np.integer], most: int) -> None:
+        self.codes: list[int] = codes.tolist()
+        self.left = dict.fromkeys(self.codes, most)
+        self.left[UNKNOWN] = len(self.codes)
 
 
 def choose(
-    caps: Sequence[Cap], is_free: Sequence[bool], top: int, top_cap: Cap, k: int
+    caps: Sequence[Cap], top_cap: Cap, top: int, k: int, is_free: Sequence[bool]
 ) -> tuple[list[int], bool]:
     """Positions of the first k under the caps, and whether every cap found enough.
 
     Args:
         caps: hold for all k places.
-        is_free: whom caps count, but never pass over.
-        top: how many places come first.
-        top_cap: holds for these as well.
+        top_cap: holds for the first `top` places as well.
+        top: at most k.
         k: places to give.
+        is_free: whom caps count, but never pass over; one for each candidate.
     """
-    if top_cap.holds(top) and all(cap.holds(k) for cap in caps):
-        return list(range(min(k, len(is_free)))), True
-    room = [(cap.codes, cap.room()) for cap in caps]
     chosen: list[int] = []
-    above = [*room, (top_cap.codes, top_cap.room())]
-    rest = _fill(chosen, range(len(is_free)), top, above, is_free)
+    rest = _fill(chosen, range(len(is_free)), top, (*caps, top_cap), is_free)
     is_top_full = len(chosen) == top
-    _fill(chosen, rest, k, room, is_free)
+    _fill(chosen, rest, k, caps, is_free)
     return chosen, is_top_full and len(chosen) == k
 
 
@@ -62,23 +49,40 @@ def _fill(
     chosen: list[int],
     positions: Sequence[int],
     upto: int,
-    room: Sequence[tuple[list[int], dict[int, int]]],
+    caps: Sequence[Cap],
     is_free: Sequence[bool],
-) -> list[int]:
+) -> Sequence[int]:
     """Moves allowed positions to `chosen` until it holds `upto`; returns the others in order.
 
-    Plain loops over lists: this runs for every item of every list.
+    Plain loops over lists: this runs for every item of a list that a cap changes.
     """
+    missing = upto - len(chosen)
+    if _take_all(chosen, positions[:missing], caps):
+        return positions[missing:]
     rest: list[int] = []
     for n_read, i in enumerate(positions):
-        if len(chosen) >= upto:
+        if not missing:
             return [*rest, *positions[n_read:]]
-        for codes, left in room:
-            if left[codes[i]] <= 0 and not is_free[i]:
+        for cap in caps:
+            if cap.left[cap.codes[i]] <= 0 and not is_free[i]:
                 rest.append(i)
                 break
         else:
+            missing -= 1
             chosen.append(i)
-            for codes, left in room:
-                left[codes[i]] -= 1
+            for cap in caps:
+                cap.left[cap.codes[i]] -= 1
     return rest
+
+
+def _take_all(chosen: list[int], positions: Sequence[int], caps: Sequence[Cap]) -> bool:
+    """Chooses all of these positions, if there is room for them under each cap."""
+    counts = [Counter(map(cap.codes.__getitem__, positions)) for cap in caps]
+    for cap, counted in zip(caps, counts, strict=True):
+        if any(cap.left[code] < n for code, n in counted.items()):
+            return False
+    for cap, counted in zip(caps, counts, strict=True):
+        for code, n in counted.items():
+            cap.left[code] -= n
+    chosen.extend(positions)
+    return True

@@ -71,10 +71,11 @@ class Diversify:
 
     def _choose(self, found: Candidates, query: Query, release: Release) -> tuple[list[int], bool]:
         k, catalogue, rows = query.request.k, release.catalogue, found.rows
-        caps = [Cap.of(catalogue.categories.take(rows), self._category_cap(query))]
-        caps.append(Cap.of(OWN.take(found.sources), math.ceil(self.again_share * k)))
-        sellers = Cap.of(catalogue.sellers.take(rows), self.seller_top10)
-        return choose(caps, IS_FREE.take(found.sources).tolist(), min(TOP, k), sellers, k)
+        categories = Cap(catalogue.categories.take(rows), self._category_cap(query))
+        own = Cap(OWN.take(found.sources), math.ceil(self.again_share * k))
+        sellers = Cap(catalogue.sellers.take(rows), self.seller_top10)
+        is_free = IS_FREE.take(found.sources).tolist()
+        return choose((categories, own), sellers, min(TOP, k), k, is_free)
 
     def _category_cap(self, query: Query) -> int:
         """No cap where the caller asked for one or two categories: it would make no sense."""

@@ -33,7 +33,7 @@ def truncate(
         trace.degrade("short")
     session = query.session
     known = query.rows[query.rows >= 0]
-    reasons = tuple(_REASONS[source] for source in items.sources.tolist())
+    reasons = tuple(map(_REASONS.__getitem__, items.sources.tolist()))
     if query.request.explain and vector is not None:
         reasons = _because(items, known, reasons, release)
     return Recommendation(
