@@ -33,11 +33,10 @@ class Candidates:
     @classmethod
     def of(cls, rows: Rows, scores: Scores | None, source: Source) -> Self:
         """Candidates of one source; `scores` None means that the source gives none."""
-        n = len(rows)
-        blank = np.full(n, np.nan, dtype=np.float32)
-        return cls(
-            rows, blank if scores is None else scores, np.full(n, source, dtype=np.uint8), blank
-        )
+        blank, sources = np.empty(len(rows), dtype=np.float32), np.empty(len(rows), dtype=np.uint8)
+        blank.fill(np.nan)
+        sources.fill(source)
+        return cls(rows, blank if scores is None else scores, sources, blank)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,9 +62,9 @@ class Candidates:
             positions: where they stand now, each once, int64 [m].
             places: where they shall stand, each once and within the list, int64 [m].
         """
-        is_other, is_open = np.ones((2, len(self)), dtype=np.bool_)
-        is_other[positions] = False
-        is_open[places] = False
+        is_other = np.ones(len(self), dtype=np.bool_)
+        is_open = is_other.copy()
+        is_other[positions] = is_open[places] = False
         order = np.empty(len(self), dtype=np.int64)
         order[places] = positions
         order[is_open] = is_other.nonzero()[0]

@@ -41,7 +41,11 @@ def choose(
     chosen: list[int] = []
     rest = _fill(chosen, range(len(is_free)), top, (*caps, top_cap), is_free)
     is_top_full = len(chosen) == top
-    _fill(chosen, rest, k, caps, is_free)
+    following = rest[: k - len(chosen)]
+    if _have_room(following, caps):
+        chosen += following
+    else:
+        _fill(chosen, rest, k, caps, is_free)
     return chosen, is_top_full and len(chosen) == k
 
 
@@ -51,15 +55,13 @@ def _fill(
     upto: int,
     caps: Sequence[Cap],
     is_free: Sequence[bool],
-) -> Sequence[int]:
+) -> list[int]:
     """Moves allowed positions to `chosen` until it holds `upto`; returns the others in order.
 
     Plain loops over lists: this runs for every item of a list that a cap changes.
     """
-    missing = upto - len(chosen)
-    if _take_all(chosen, positions[:missing], caps):
-        return positions[missing:]
     rest: list[int] = []
+    missing = upto - len(chosen)
     for n_read, i in enumerate(positions):
         if not missing:
             return [*rest, *positions[n_read:]]
@@ -75,14 +77,10 @@ def _fill(
     return rest
 
 
-def _take_all(chosen: list[int], positions: Sequence[int], caps: Sequence[Cap]) -> bool:
-    """Chooses all of these positions, if there is room for them under each cap."""
-    counts = [Counter(map(cap.codes.__getitem__, positions)) for cap in caps]
-    for cap, counted in zip(caps, counts, strict=True):
-        if any(cap.left[code] < n for code, n in counted.items()):
+def _have_room(positions: Sequence[int], caps: Sequence[Cap]) -> bool:
+    """Whether no cap forbids any of these."""
+    for cap in caps:
+        counts = Counter(map(cap.codes.__getitem__, positions))
+        if any(cap.left[code] < n for code, n in counts.items()):
             return False
-    for cap, counted in zip(caps, counts, strict=True):
-        for code, n in counted.items():
-            cap.left[code] -= n
-    chosen.extend(positions)
     return True

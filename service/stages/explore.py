@@ -16,6 +16,8 @@ from service.domain.traces import Draw, Trace
 from service.ports.serving import Release
 
 DAY_S = 86_400
+EIGHT = struct.Struct("<8Q")
+"""The numbers that one hash gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,11 @@ def _chances(user: str, now_s: float, n_slots: int) -> list[float]:
 
     One for each slot, and one that tells whether the last slot exists.
     """
-    digest = hashlib.shake_128(f"{int(now_s // DAY_S)}\0{user}".encode()).digest(8 * n_slots + 8)
-    return [(number >> 11) / 2.0**53 for number in struct.unpack(f"<{n_slots + 1}Q", digest)]
+    numbers: list[int] = []
+    while len(numbers) <= n_slots:
+        text = f"{int(now_s // DAY_S)}\0{len(numbers)}\0{user}"
+        numbers += EIGHT.unpack(hashlib.blake2b(text.encode()).digest())
+    return [(number >> 11) / 2.0**53 for number in numbers[: n_slots + 1]]
 
 
 def _pick(
@@ -80,10 +85,10 @@ def _move_up(found: Candidates, picks: list[int], draws: list[Draw], k: int) -> 
 
     More than fit there stand side by side at the end of the first k.
     """
-    n = len(picks)
-    places = k - 1 - np.arange(n)[::-1] * max(k, 2 * n) // (2 * n)
+    n, positions = len(picks), np.array(picks)
+    places = [k - 1 - i * max(k, 2 * n) // (2 * n) for i in reversed(range(n))]
     sources, propensities = found.sources.copy(), found.propensities.copy()
-    sources[picks] = Source.EXPLORATION
-    propensities[picks] = [draw.propensity for draw in draws]
+    sources[positions] = Source.EXPLORATION
+    propensities[positions] = [draw.propensity for draw in draws]
     marked = Candidates(found.rows, found.scores, sources, propensities)
-    return marked.move(np.array(picks), places)
+    return marked.move(positions, np.array(places))

@@ -29,12 +29,11 @@ def spread(vectors: Vectors, weight: float, places: int) -> Rows:
     alike *= np.float32(weight)
     gains = _relevance(n, weight) - alike
     gains.flat[:: n + 1] = PLACED
-    below = list(gains)  # what the others can gain at most, once this one stands above them
-    order, gain = [0], below[0]
+    order, gain = [0], gains[0]  # a row: what the others gain at most, once this one is above them
     for _ in range(1, min(places, n)):
         best = gain.argmax()
         order.append(best)
-        np.minimum(gain, below[best], out=gain)
+        np.minimum(gain, gains[best], out=gain)
     first, is_below = np.array(order), np.ones(n, dtype=np.bool_)
     is_below[first] = False
     return np.concatenate((first, is_below.nonzero()[0]))

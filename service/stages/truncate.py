@@ -55,7 +55,8 @@ def truncate(
 def _missing(query: Query, release: Release) -> tuple[str, ...]:
     """Ids that the request named and the catalogue does not know, each once."""
     request = query.request
-    brought = request.recent_actions.item_ids
+    is_all_known = (query.rows >= 0).all()  # what was brought is part of the session
+    brought = () if is_all_known else request.recent_actions.item_ids
     asked = (*brought, *request.exclude_item_ids, *request.sponsored_item_ids)
     ids = tuple(dict.fromkeys(asked))
     rows = release.catalogue.rows_of(ids).tolist()
