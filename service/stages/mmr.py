@@ -30,10 +30,11 @@ def spread(vectors: Vectors, weight: float, places: int) -> Rows:
     gains = _relevance(n, weight) - alike
     gains.flat[:: n + 1] = PLACED
     order, gain = [0], gains[0]  # a row: what the others gain at most, once this one is above them
+    best_of, lower = gain.argmax, np.minimum
     for _ in range(1, min(places, n)):
-        best = gain.argmax()
+        best = best_of()
         order.append(best)
-        np.minimum(gain, gains[best], out=gain)
+        lower(gain, gains[best], out=gain)
     first, is_below = np.array(order), np.ones(n, dtype=np.bool_)
     is_below[first] = False
     return np.concatenate((first, is_below.nonzero()[0]))
