@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 class QuickPool(BlockingConnectionPool):
     """Hands out an idle connection, and takes it back, without a lock or a timer.
 
-    Where there is none, or somebody waits already, the library's own way is gone.
+    Where there is none, or where others wait already, the library's own way is taken.
     """
 
     def __init__(self, **options: Any) -> None:
