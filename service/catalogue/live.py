@@ -101,7 +101,15 @@ class LiveCatalogue:
 
     def rows_of(self, item_ids: Sequence[str]) -> Rows:
         """Rows int64 [n], -1 where unknown."""
-        return np.array([self.row_of(item_id) for item_id in item_ids], dtype=np.int64)
+        find = self._row_by_id.get
+        rows = [find(item_id, UNKNOWN) for item_id in item_ids]
+        if self._late_by_id and UNKNOWN in rows:
+            rows = [self.row_of(item_id) for item_id in item_ids]
+        return np.array(rows, dtype=np.int64)
+
+    def ids_of(self, rows: Rows) -> tuple[str, ...]:
+        """The ids of these rows, [n]."""
+        return self.item_ids.at(rows)
 
     def matching(self, filters: Filters) -> Mask:
         """Which items of the release pass the filters, bool [n_built]."""
