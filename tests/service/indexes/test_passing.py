@@ -21,6 +21,12 @@ def test_a_bitmap_says_what_the_mask_said(n: int, share: float, seed: int) -> No
     assert passing.per_block.tolist() == [mask[a : a + BLOCK_ROWS].sum() for a in starts]
     rows = rng.integers(0, n, 30)
     assert passing.at(rows).tolist() == mask[rows].tolist()
+    some = np.flatnonzero(rng.random(len(starts)) < 0.5)
+    among = np.flatnonzero(mask & np.isin(np.arange(n) // BLOCK_ROWS, some))
+    places = passing.in_blocks(some)
+    assert len(places) == len(some) * BLOCK_ROWS
+    assert places.sum() == len(among)
+    assert passing.rows[passing.places_in(some)].tolist() == among.tolist()
     for first in starts:
         end = int(rng.integers(first, n + 1))
         assert passing.between(first, end).tolist() == mask[first:end].tolist()
