@@ -30,10 +30,10 @@ LOWEST = float(np.finfo(np.float32).min)
 """Below every score: no floor yet."""
 STEEP = np.float32(8.0)
 """Spreads beyond which none or all are above: exp overflows later."""
-SCALES = (1.0, 1.2, 1.5, 2.0, 3.0, 5.0)
+SCALES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
 """Tried in turn for the spread: along the vectors of users it may be more than it is on average."""
-MAX_QUERIES, NEIGHBOURS, EACH = 24, 100, 5
-"""What is asked for that: so many users, for neighbours among every fifth item."""
+MAX_QUERIES, NEIGHBOURS, EACH = 48, 100, 10
+"""What is asked for that: so many users, for neighbours among every tenth item."""
 SPREAD_FLOOR = 1e-4
 """Spread of a block whose vectors are all alike: float32 rounding, not zero."""
 

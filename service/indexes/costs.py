@@ -23,9 +23,9 @@ GATHER_ROW_US = 0.055
 COPY_ROW_US = 0.012
 COPIED_ROW_US = 0.025
 """Of those in a copy, where they lie closer together."""
-PLAN_US = 800.0
+PLAN_US = 1200.0
 """An exact way that costs less is taken without a plan: that costs some of it, too."""
-BLOCKS_US = 300.0
+BLOCKS_US = 400.0
 BLOCKS_ROW_US = 0.016
 """Of the blocks that are looked at, each a small product of its own."""
 

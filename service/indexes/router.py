@@ -247,8 +247,9 @@ class Router:
         in_stock = self._stock.in_stock
         if in_stock is not self._in_stock:  # replaced as a whole when it changes
             self._in_stock = in_stock
+            own = slice(len(self._vectors))  # what arrived stands behind them
             self._available = np.zeros(self._blocks.n_padded, dtype=np.bool_)
-            self._available[: len(in_stock)] = in_stock & ~self._catalogue.is_blocked
+            self._available[own] = in_stock[own] & ~self._catalogue.is_blocked[own]
             self._n_available = int(np.count_nonzero(self._available))
 
 
