@@ -45,7 +45,8 @@ class Plan:
     Attributes:
         means: of the scores in each block, float32 [n_blocks].
         first: the blocks to look at, int64 [m].
-        n_rows: how many rows will be scored; gathered tells whether one by one.
+        n_rows: how many rows that scores.
+        is_gathered: whether one by one, and only those that pass.
         depth: how many of all items, passing or not, are as near as the n-th passing one.
         available: the share of items that can be shown.
     """

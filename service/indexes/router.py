@@ -24,7 +24,7 @@ CACHE_SHARE = 0.6
 """Memory for compiled filters and copies, of that of the vectors; each process has its own."""
 CACHE_BYTES = 4_000_000
 """At least."""
-COPY_SHARE = 0.4
+COPY_SHARE = 0.33
 """The largest copy, of that memory."""
 COPY_FROM = 3
 """The search by the same filters that makes a copy: what is asked once is not worth it."""
