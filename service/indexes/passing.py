@@ -14,7 +14,7 @@ BLOCK_ROWS = 256
 fewer centres and products."""
 BLOCK_BYTES = BLOCK_ROWS // 8
 IDLE_SEARCHES = 1000
-"""Filtered searches after which a copy that none of them used may give way to another."""
+"""Filtered searches after which what none of them used may give way to a copy."""
 
 
 class Passing:
@@ -152,19 +152,20 @@ class PassingCache:
     def make_room(self, n_bytes: int) -> bool:
         """Whether so much more fits, after giving up what nobody has asked for lately.
 
-        Copies that are idle go first, then the filters asked least recently; for a copy
-        (`n_bytes` above 0) only idle copies have to go.
+        What is idle goes first: copies, and for a copy (`n_bytes` above 0) other filters, too. For
+        a filter the least recently asked ones go then.
         """
         left = self.most_bytes - n_bytes - self.nbytes
-        for passing in [*self._kept.values()]:
+        for filters, passing in [*self._kept.items()]:
             if left >= 0:
                 return True
-            if (
-                passing.copied is not None
-                and self._n_searched - passing.searched_at >= IDLE_SEARCHES
-            ):
+            if self._n_searched - passing.searched_at < IDLE_SEARCHES:
+                continue
+            if passing.copied is not None:
                 left += passing.copied.nbytes
                 passing.copied = None
+            elif n_bytes:
+                left += self._kept.pop(filters).nbytes
         while left < 0 and not n_bytes and self._kept:
             left += self._kept.popitem(last=False)[1].nbytes
         return left >= 0

@@ -106,6 +106,17 @@ def test_a_copy_gives_way_to_another_only_when_it_is_idle() -> None:
     assert cache.of(above(1.0)) is kept[0]
 
 
+def test_filters_that_nobody_asks_for_give_way_to_a_copy() -> None:
+    cache = PassingCache(Counting(1000), most_bytes=10_000)
+    for price in range(100):
+        cache.search(above(float(price)))
+    assert not cache.make_room(8000)
+    for _ in range(IDLE_SEARCHES):
+        cache.search(above(99.0))
+    assert cache.make_room(8000)
+    assert len(cache) >= 1
+
+
 def test_filters_find_room_even_where_copies_are_used() -> None:
     cache = PassingCache(Counting(1000), most_bytes=10_000)
     for price in range(60):
