@@ -1,51 +1,62 @@
-"""Blocks of neighbouring rows: most of them cannot hold a near item, and are not looked at.
+"""Blocks of neighbouring rows: most of them hold hardly a near item, and are not looked at.
 
 The builder sorts rows by category, then by vector locality, so that a block of consecutive rows is
-a small cloud. How near its nearest item may be follows from its centre and its spread; the items
-of a block are scored as one slice of the vectors, without a copy. Filters only leave out blocks.
+a small cloud. Scores of its items are taken as normally distributed around the score of its
+centre: how many of those that pass are near enough follows for each block, before any is looked at.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.domain.arrays import NO_ROWS, NO_SCORES, Mask, Rows, Scores, Vector, Vectors
-from service.indexes.exact import best, nth_best
+from service.indexes.exact import best, gathered_scores, nth_best
 from service.indexes.passing import BLOCK_ROWS, Passing
 
-FIRST_LOOK = 3.0
-"""Allowed rows of the first look, times the number wanted: they tell how near is near enough."""
-GROWTH = 8
-"""Times as many blocks in each further look: fewer looks cost less, better floors save rows."""
+MISSED = 0.05
+"""The share of the nearest items that may be expected in blocks that are not looked at."""
+GATHER_SHARE = 0.3
+"""Passing items among those of a block, below which collecting them costs less than the block."""
+NEAR_BLOCKS = 8
+"""Blocks whose items are taken for the nearest, to guess how many of those pass."""
+LIKELIEST = 512
+"""Blocks from which is guessed how near the n-th item is."""
+LIKELY_SPREADS = 2.0
+GUESSES, GUESSED = 14, 0.6
+"""Scores that are tried for that, and how far below the highest."""
+GROWTH = 4
+"""Times as many blocks in each further look as have been looked at, at most."""
 LOWEST = float(np.finfo(np.float32).min)
 """Below every score: no floor yet."""
-DEPTHS = (100, 1000, 10_000)
-NEIGHBOURS = 100
-MAX_QUERIES = 24
-"""16 and 64 users of a million generated items chose the same reach; each costs 20 ms there."""
-REACHES = (1.5, 2.0, 2.5, 2.75, 3.0, 3.25, 3.5, 3.75, 4.0, 5.0, 7.0)
-"""Tried in turn; 3 to 3.5 spreads found 0.95 of the neighbours among a million generated items."""
-FAR_REACH = 0.15
-"""Spreads looked further where only some blocks hold passing rows; recall by category fell to 0.94
-without."""
+STEEP = np.float32(8.0)
+"""Spreads beyond which none or all are above: exp overflows later."""
+SCALES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
+"""Tried in turn for the spread: along the vectors of users it may be more than it is on average."""
+MAX_QUERIES, NEIGHBOURS, EACH = 48, 100, 10
+"""What is asked for that: so many users, for neighbours among every tenth item."""
 SPREAD_FLOOR = 1e-4
 """Spread of a block whose vectors are all alike: float32 rounding, not zero."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
-    """A query with its true neighbours, and the scores at `DEPTHS`."""
+class Plan:
+    """What is expected of a search, before anything is looked at.
 
-    query: Vector
-    near: Rows
-    floors: tuple[float, ...]
+    Attributes:
+        means: of the scores in each block, float32 [n_blocks].
+        first: the blocks to look at, int64 [m].
+        n_rows: how many rows that scores.
+        is_gathered: whether one by one, and only those that pass.
+        depth: how many of all items, passing or not, are as near as the n-th passing one.
+        available: the share of items that can be shown.
+    """
 
-    @classmethod
-    def of(cls, query: Vector, vectors: Vectors) -> "_Answered":
-        scores = vectors @ query
-        floors = tuple(nth_best(scores, depth) for depth in DEPTHS)
-        return cls(query, best(scores, NEIGHBOURS)[0], floors)
+    means: Scores
+    first: Rows
+    n_rows: int
+    is_gathered: bool
+    depth: float
+    available: float
 
 
 class Blocks:
@@ -53,130 +64,206 @@ class Blocks:
 
     Attributes:
         vectors: float32 [n, dim], unit length, C order; not copied.
-        reach: how far above its centre's score a block's items are looked for, in spreads.
+        n_padded: rows up to the end of the last block.
     """
 
-    def __init__(self, vectors: Vectors, reach: float = REACHES[-1]) -> None:
+    def __init__(self, vectors: Vectors) -> None:
         self.vectors = np.asarray(vectors)
         starts = np.arange(0, len(vectors), BLOCK_ROWS)
+        self.n_padded = len(starts) * BLOCK_ROWS
         sizes = np.diff(np.append(starts, len(vectors)))
         sums = np.add.reduceat(self.vectors, starts, axis=0)
+        self._sizes: Scores = sizes.astype(np.float32)
         self._centres: Vectors = (sums / sizes[:, None]).astype(np.float32)
         # vectors have unit length, so the mean squared distance to the centre is 1 - |centre|^2
         within = np.clip(1.0 - np.square(self._centres).sum(axis=1), 0.0, 1.0)
         spread = np.sqrt(within / self.vectors.shape[1])
         self._spread: Scores = np.maximum(spread, SPREAD_FLOOR).astype(np.float32)
-        self._depths: NDArray[np.float64] = np.log(DEPTHS)
-        self._n_scanned: NDArray[np.float64] = np.full(len(DEPTHS), float(len(vectors)))
-        self.reach = reach
 
     def calibrate(self, queries: Vectors, recall: float) -> None:
-        """Set the smallest reach that finds this share of the 100 nearest items.
-
-        A third of what may be missed is kept in reserve: the queries are few, and others.
+        """Take the spread to be so much that blocks find this share of the nearest items.
 
         Args:
             queries: user vectors as they will be asked, float32 [q, dim].
-            recall: at most 1.0; where no reach is far enough the last one is taken.
+            recall: at most 1.0; where no spread is enough the last one is taken.
         """
-        known = [_Answered.of(query, self.vectors) for query in queries[:MAX_QUERIES]]
-        everything = Passing(np.ones(len(self.vectors), dtype=np.bool_))
-        for reach in REACHES:
-            self.reach = reach
-            found = [self._found(answered, everything) for answered in known]
-            if np.mean(found) >= 1.0 - (1.0 - recall) * 2.0 / 3.0:
+        asked = np.ascontiguousarray(queries[:MAX_QUERIES])
+        n, spread = len(self.vectors), self._spread
+        some, everything = Passing(np.arange(n) % EACH == 0), np.ones(self.n_padded, dtype=np.bool_)
+        true = [EACH * best(self.vectors[::EACH] @ query, NEIGHBOURS)[0] for query in asked]
+        for scale in SCALES:
+            self._spread = spread * np.float32(scale)
+            plans = [self.plan(self.means(query), NEIGHBOURS, some, 1.0) for query in asked]
+            found = [
+                np.isin(near, self.nearest(query, NEIGHBOURS, some, everything, plan)[0]).mean()
+                for query, near, plan in zip(asked, true, plans, strict=True)
+            ]
+            if np.mean(found) >= recall:
                 break
-        self._n_scanned = np.quantile([self._looked_at(each) for each in known], 0.9, axis=0)
 
-    def _found(self, answered: "_Answered", everything: Passing) -> float:
-        """The share of the true neighbours that is found."""
-        is_available = np.ones(len(self.vectors), dtype=np.bool_)
-        rows, _ = self.nearest(answered.query, NEIGHBOURS, everything, is_available)
-        return float(np.isin(answered.near, rows).mean())
+    def means(self, vector: Vector) -> Scores:
+        """The mean score of the items of each block, float32 [n_blocks]."""
+        means: Scores = self._centres @ vector
+        return means
 
-    def _looked_at(self, answered: "_Answered") -> list[int]:
-        """Rows that have to be scanned to find the nearest, for each of `DEPTHS`."""
-        bounds = self._bounds(answered.query)
-        return [int(np.count_nonzero(bounds >= floor)) * BLOCK_ROWS for floor in answered.floors]
+    def plan(self, means: Scores, n: int, passing: Passing, available: float) -> Plan:
+        """Which blocks to look at for the n nearest available passing items, and what it takes.
 
-    def expected_rows(self, depth: float) -> float:
-        """Rows to be scanned to find this many nearest items, for nine of ten queries."""
-        return float(np.interp(np.log(depth), self._depths, self._n_scanned))
+        Args:
+            means: as `means` gives them for the query.
+            n: items wanted.
+            passing: what may be found.
+            available: the share of items that can be shown.
+        """
+        held = (passing.per_block * available).astype(np.float32)
+        shares = _above(self._expected_floor(means, held, n), means, self._spread)
+        is_gathered = _is_gathered(passing)
+        first = _worth(shares, held, MISSED * n, is_gathered)
+        if not len(first):
+            first = np.flatnonzero(passing.per_block)
+        n_rows = int(passing.per_block[first].sum()) if is_gathered else len(first) * BLOCK_ROWS
+        depth = max(float(n), float(shares @ self._sizes))
+        return Plan(means, first, n_rows, is_gathered, depth, available)
 
     def nearest(
-        self, vector: Vector, n: int, passing: Passing, available: Mask
+        self, vector: Vector, n: int, passing: Passing, available: Mask, plan: Plan
     ) -> tuple[Rows, Scores]:
         """Passing rows in no order, with the n nearest available ones very likely among them.
 
-        The best blocks come first, ever more of them, and each time the n-th best score so
-        far is the floor for what is worth looking at. Never fewer than n available ones while so
-        many exist: there is no floor before n are found.
+        The planned blocks come first. The n-th best score so far is then the floor for what is
+        worth looking at in the others. Never fewer than n available ones while so many exist:
+        every block is worth looking at before n are found.
+
+        Args:
+            vector: the query.
+            n: items wanted.
+            passing: what may be found.
+            available: which rows can be shown, in whole blocks, bool [n_padded].
+            plan: what `plan` says of all this.
         """
-        bounds, is_empty = self._bounds(vector), passing.per_block == 0
-        if is_empty.any():  # what is near may be in those: the rest is far, and more alike
-            bounds += np.float32(FAR_REACH) * self._spread
-            bounds[is_empty] = -np.inf
-        width = _first_blocks(n, passing, available)
+        left = (passing.per_block * plan.available).astype(np.float32)
         rows, scores, floor = NO_ROWS, NO_SCORES, LOWEST
-        while len(rest := np.flatnonzero(bounds >= floor)):
-            if len(rest) > width:
-                rest = rest[best(bounds[rest], width)[0]]
-            more_rows, more_scores = self.scan(rest, vector, passing, floor)
+        some, n_looked = plan.first, 0
+        while len(some):
+            more_rows, more_scores = self._scan(some, floor, vector, n, passing, available)
             rows = np.concatenate((rows, more_rows))
             scores = np.concatenate((scores, more_scores))
-            floor = max(LOWEST, nth_best(scores[available[rows]], n))
-            bounds[rest] = -np.inf
-            width *= GROWTH
+            floor = max(floor, nth_best(scores[available[rows]], n))
+            left[some] = 0.0
+            n_looked += len(some)
+            if floor > LOWEST:
+                shares = _above(floor, plan.means, self._spread)
+                some = _worth(shares, left, MISSED * n, plan.is_gathered)
+            else:
+                rest = np.flatnonzero(left)
+                some = rest[best(plan.means[rest], len(rest))[0]]
+            some = some[: GROWTH * n_looked]
         return rows, scores
 
-    def sweep(self, vector: Vector, passing: Passing) -> tuple[Rows, Scores]:
-        """All passing rows, ascending, and their scores."""
-        return self.scan(np.flatnonzero(passing.per_block), vector, passing)
-
-    def scan(
-        self, blocks: Rows, vector: Vector, passing: Passing, floor: float = -np.inf
+    def sweep(
+        self, vector: Vector, n: int, passing: Passing, available: Mask
     ) -> tuple[Rows, Scores]:
-        """Passing rows of these blocks, ascending, that score at least `floor`."""
-        if not len(blocks):
-            return NO_ROWS, NO_SCORES
-        firsts, ends = _runs(np.sort(blocks) * BLOCK_ROWS)
+        """The same for certain: all blocks that hold passing rows are looked at."""
+        blocks = np.flatnonzero(passing.per_block)
+        return self._scan(blocks, LOWEST, vector, n, passing, available)
+
+    def _scan(
+        self, blocks: Rows, floor: float, vector: Vector, n: int, passing: Passing, available: Mask
+    ) -> tuple[Rows, Scores]:
+        """Passing rows of these blocks, those below a floor and below n available ones left out."""
+        blocks = np.sort(blocks)
+        if _is_gathered(passing):
+            rows, scores = self._gather(blocks, vector, passing)
+            floor = max(floor, nth_best(scores[available[rows]], n))
+            kept = np.flatnonzero(scores >= floor)
+            return rows[kept], scores[kept]
+        scores = self._all_scores(blocks, vector)
+        passes = passing.in_blocks(blocks)[: len(scores)]
+        is_free = passes & available.reshape(-1, BLOCK_ROWS)[blocks].ravel()[: len(scores)]
+        floor = max(floor, nth_best(scores if is_free.all() else scores[is_free], n))
+        kept = np.flatnonzero((scores >= floor) & passes)
+        return _rows(blocks, kept), scores[kept]
+
+    def _gather(self, blocks: Rows, vector: Vector, passing: Passing) -> tuple[Rows, Scores]:
+        """All passing rows of these blocks, scored one by one."""
+        if passing.copied is not None:
+            places = passing.places_in(blocks)
+            return passing.rows[places], gathered_scores(passing.copied, places, vector)
+        rows = _rows(blocks, np.flatnonzero(passing.in_blocks(blocks)))
+        return rows, gathered_scores(self.vectors, rows, vector)
+
+    def _all_scores(self, blocks: Rows, vector: Vector) -> Scores:
+        """The scores of all rows of some blocks, in their order; runs of blocks are not copied."""
+        is_break = np.diff(blocks) != 1
+        firsts = blocks[np.concatenate(([True], is_break))] * BLOCK_ROWS
+        ends = (blocks[np.concatenate((is_break, [True]))] + 1) * BLOCK_ROWS
         ends = np.minimum(ends, len(self.vectors))
-        if len(firsts) == 1 and passing.is_everything and floor == -np.inf:
-            return np.arange(firsts[0], ends[0]), self.vectors[firsts[0] : ends[0]] @ vector
-        places = np.concatenate(([0], np.cumsum(ends - firsts)))
-        scores = np.empty(places[-1], dtype=np.float32)
-        keep = np.ones(places[-1], dtype=np.bool_)
-        runs = zip(firsts.tolist(), ends.tolist(), places.tolist(), strict=False)
-        for first, end, place in runs:
-            upto = place + end - first
-            np.dot(self.vectors[first:end], vector, out=scores[place:upto])
-            if not passing.is_everything:
-                keep[place:upto] = passing.between(first, end)
-        keep &= scores >= floor
-        kept = np.flatnonzero(keep)
-        run = np.searchsorted(places, kept, side="right") - 1
-        return kept + (firsts - places[:-1])[run], scores[kept]
+        upto = np.cumsum(ends - firsts)
+        scores = np.empty(upto[-1], dtype=np.float32)
+        for first, end, place in zip(firsts.tolist(), ends.tolist(), upto.tolist(), strict=True):
+            np.dot(self.vectors[first:end], vector, out=scores[place - (end - first) : place])
+        return scores
 
-    def _bounds(self, vector: Vector) -> Scores:
-        """The best score that an item of each block may have, float32 [n_blocks]."""
-        bounds: Scores = self._centres @ vector
-        bounds += np.float32(self.reach) * self._spread
-        return bounds
+    def _expected_floor(self, means: Scores, held: Scores, n: int) -> float:
+        """The score above which n held items are expected."""
+        near = np.flatnonzero(held)
+        if len(near) > LIKELIEST:
+            reach = (means + np.float32(LIKELY_SPREADS) * self._spread)[near]
+            near = near[np.argpartition(reach, len(reach) - LIKELIEST)[-LIKELIEST:]]
+        means, spreads, held = means[near], self._spread[near], held[near]
+        highest = float((means + np.float32(LIKELY_SPREADS) * spreads).max(initial=-1.0))
+        floors = np.linspace(highest, highest - GUESSED, GUESSES, dtype=np.float32)
+        expected = _above(floors[:, None], means, spreads) @ held
+        return float(np.interp(n, expected, floors, right=-1.0))
 
 
-def _first_blocks(n: int, passing: Passing, available: Mask) -> int:
-    """Blocks that hold some more than n available passing rows, if all are alike."""
-    n_blocks = int(np.count_nonzero(passing.per_block))
-    n_held = passing.count * float(np.count_nonzero(available)) / len(available)
-    return 1 + int(FIRST_LOOK * n * n_blocks / max(1.0, n_held))
+def near_share(means: Scores, passing: Passing) -> float:
+    """The share of items that pass where the nearest ones are."""
+    n_near = min(NEAR_BLOCKS, len(means))
+    near = np.argpartition(means, len(means) - n_near)[-n_near:]
+    return float(passing.per_block[near].mean()) / BLOCK_ROWS
 
 
-def _runs(starts: Rows) -> tuple[Rows, Rows]:
-    """Consecutive blocks as one run: first rows and ends."""
-    is_break = np.diff(starts) != BLOCK_ROWS
-    firsts = starts[np.concatenate(([True], is_break))]
-    ends = starts[np.concatenate((is_break, [True]))] + BLOCK_ROWS
-    return firsts, ends
+def _above(floor: Scores | float, means: Scores, spreads: Scores) -> Scores:
+    """The share of a block's items that are expected above a score, float32 [..., n_blocks].
+
+    The normal distribution's, by a logistic function of an odd cubic (Page, 1977).
+    """
+    z: Scores = np.subtract(floor, means, dtype=np.float32)
+    z /= spreads
+    np.minimum(np.maximum(z, -STEEP, out=z), STEEP, out=z)
+    cubed = z * z
+    cubed *= np.float32(0.07056)
+    cubed += np.float32(1.5957)
+    cubed *= z
+    np.exp(cubed, out=cubed)
+    cubed += np.float32(1.0)
+    shares: Scores = np.reciprocal(cubed, out=cubed)
+    return shares
+
+
+def _worth(shares: Scores, held: Scores, missed: float, is_gathered: bool) -> Rows:
+    """The fewest blocks that leave no more than so many near items in the others, best first."""
+    expected = shares * held
+    total = float(expected.sum())
+    if total <= missed:
+        return NO_ROWS
+    few = np.flatnonzero(expected > missed / (2 * len(held)))
+    order = few[np.argsort(-(shares if is_gathered else expected)[few], kind="stable")]
+    upto = int(np.searchsorted(np.cumsum(expected[order]), total - missed))
+    return order[: upto + 1]
+
+
+def _is_gathered(passing: Passing) -> bool:
+    """Whether so few pass in the blocks that hold any that they are scored one by one."""
+    is_scattered = passing.count < GATHER_SHARE * passing.n_rows_swept
+    return passing.copied is not None or is_scattered
+
+
+def _rows(blocks: Rows, places: Rows) -> Rows:
+    """The rows at some places of the rows of some blocks."""
+    skipped = (blocks - np.arange(len(blocks))) * BLOCK_ROWS
+    return places + skipped[places // BLOCK_ROWS]
 
 
 def sample(vectors: Vectors, n: int = MAX_QUERIES) -> Vectors:

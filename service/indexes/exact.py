@@ -72,8 +72,7 @@ GROUPS_EACH = 4
 def gathered_scores(vectors: Vectors, rows: Rows, vector: Vector) -> Scores:
     """Inner products of scattered rows, float32 [m].
 
-    Collected in chunks that stay in the processor's cache: two to four times as fast as
-    `vectors[rows] @ vector`.
+    Collected in chunks that stay in the processor's cache, which `vectors[rows] @ vector` does not.
     """
     scores = np.empty(len(rows), dtype=np.float32)
     chunk = np.empty((min(CHUNK_ROWS, len(rows)), vectors.shape[1]), dtype=np.float32)
@@ -120,8 +119,8 @@ def nth_best(scores: Scores, n: int) -> float:
 def _contenders(scores: Scores, n: int) -> Rows:
     """Positions of all scores that may be among the n highest, ascending.
 
-    The n-th highest maximum of disjoint groups is a score that at least n scores reach; finding
-    it takes a quarter of the time of partitioning many scores.
+    The n-th highest maximum of disjoint groups is a score that at least n scores reach, and far
+    fewer maxima than scores have to be partitioned for it.
     """
     n_members = min(MOST_MEMBERS, len(scores) // (GROUPS_EACH * n))
     if n_members < FEWEST_MEMBERS:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from service.domain.arrays import Mask, Rows, Vectors
 from service.domain.requests import NO_FILTERS, Filters
 
-BLOCK_ROWS = 512
-"""Rows of a block; 64 bytes of a bitmap. Smaller blocks hold fewer strangers, larger ones need
-fewer centres and products; from 128 to 512 the times at equal recall were much alike."""
+BLOCK_ROWS = 256
+"""Rows of a block; 32 bytes of a bitmap. Smaller blocks hold fewer strangers, larger ones need
+fewer centres and products."""
 BLOCK_BYTES = BLOCK_ROWS // 8
 IDLE_SEARCHES = 1000
-"""Filtered searches after which a copy that none of them used may give way to another."""
+"""Filtered searches after which what none of them used may give way to a copy."""
 
 
 class Passing:
@@ -27,7 +27,6 @@ class Passing:
         copied: the vectors of the passing rows, once somebody has made the copy.
         n_searched: searches by these filters so far.
         searched_at: number of the latest of them among all searches.
-        n_short: how many of them the graph could not answer.
     """
 
     def __init__(self, mask: Mask) -> None:
@@ -43,7 +42,6 @@ class Passing:
         self.copied: Vectors | None = None
         self.n_searched = 0
         self.searched_at = 0
-        self.n_short = 0
         self._n = len(mask)
         self._rows: Rows | None = None
 
@@ -74,6 +72,19 @@ class Passing:
             return np.ones(len(rows), dtype=np.bool_)
         mask: Mask = (self._bits[rows >> 3] >> (rows & 7).astype(np.uint8) & 1).view(np.bool_)
         return mask
+
+    def in_blocks(self, blocks: Rows) -> Mask:
+        """Which rows of these blocks pass, one block after another, bool [m * BLOCK_ROWS]."""
+        bits = self._bits.reshape(-1, BLOCK_BYTES)[blocks].ravel()
+        return np.unpackbits(bits, bitorder="little").view(np.bool_)
+
+    def places_in(self, blocks: Rows) -> Rows:
+        """The places of the rows that pass in these blocks among all that do, int64 [m]."""
+        counts = self.per_block[blocks]
+        ends = np.cumsum(counts)
+        before = np.cumsum(self.per_block)[blocks] - ends
+        places: Rows = np.arange(counts.sum()) + np.repeat(before, counts)
+        return places
 
     def between(self, first: int, end: int) -> Mask:
         """Which of the rows [first, end) pass; `first` is the start of a block."""
@@ -141,19 +152,20 @@ class PassingCache:
     def make_room(self, n_bytes: int) -> bool:
         """Whether so much more fits, after giving up what nobody has asked for lately.
 
-        Copies that are idle go first, then the filters asked least recently; for a copy
-        (`n_bytes` above 0) only idle copies have to go.
+        What is idle goes first: copies, and for a copy (`n_bytes` above 0) other filters, too. For
+        a filter the least recently asked ones go then.
         """
         left = self.most_bytes - n_bytes - self.nbytes
-        for passing in [*self._kept.values()]:
+        for filters, passing in [*self._kept.items()]:
             if left >= 0:
                 return True
-            if (
-                passing.copied is not None
-                and self._n_searched - passing.searched_at >= IDLE_SEARCHES
-            ):
+            if self._n_searched - passing.searched_at < IDLE_SEARCHES:
+                continue
+            if passing.copied is not None:
                 left += passing.copied.nbytes
                 passing.copied = None
+            elif n_bytes:
+                left += self._kept.pop(filters).nbytes
         while left < 0 and not n_bytes and self._kept:
             left += self._kept.popitem(last=False)[1].nbytes
         return left >= 0

@@ -4,6 +4,8 @@ Whatever the way, a list is never short while allowed items exist: ways that gue
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,31 +14,70 @@ from service.domain.requests import NO_FILTERS, Filters
 from service.domain.searches import Found, Route
 from service.errors import IndexUnavailable
 from service.indexes import costs
-from service.indexes.blocks import Blocks, sample
+from service.indexes.blocks import Blocks, Plan, near_share, sample
 from service.indexes.exact import best, gathered_scores
 from service.indexes.passing import Passing, PassingCache
 from service.indexes.query import check_query
 from service.ports.serving import Catalogue, ItemIndex, Stock
 
-CACHE_SHARE = 0.5
+CACHE_SHARE = 0.6
 """Memory for compiled filters and copies, of that of the vectors; each process has its own."""
 CACHE_BYTES = 4_000_000
 """At least."""
-COPY_SHARE = 0.4
+COPY_SHARE = 0.33
 """The largest copy, of that memory."""
 COPY_FROM = 3
 """The search by the same filters that makes a copy: what is asked once is not worth it."""
 COPY_GAIN = 1.5
 """How many times as fast as the next best way a copy has to be, for the memory it takes."""
-GRAPH_FACTOR = 2.0
-"""Items fetched from the graph beyond what the share of allowed ones suggests."""
-SHORT_SHARE = 0.05
-"""Filters that leave the graph short more often are not searched by it: they go against tastes."""
-FAR_FACTOR = 3.2
-"""Rows looked at in some of the blocks, beside their share: what is near may be in the others."""
+GRAPH_FACTOR = 1.5
+"""Items fetched from the graph, times the depth at which enough are expected."""
+PLAIN_SHARE = 0.35
+"""The share of allowed items among the nearest from which the graph is asked without a plan."""
 WALK_ROWS = 4096
 
-Way = Callable[[Vector, int, Passing], tuple[Rows, Scores]]
+
+@dataclass(frozen=True)
+class Asked:
+    """One search; its plan is made when a way first needs it.
+
+    Attributes:
+        available: the share of all items that can be shown.
+    """
+
+    vector: Vector
+    n: int
+    passing: Passing
+    available: float
+    blocks: Blocks
+
+    @cached_property
+    def means(self) -> Scores:
+        return self.blocks.means(self.vector)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return self.blocks.plan(self.means, self.n, self.passing, self.available)
+
+    @cached_property
+    def near_share(self) -> float:
+        """The share of the nearest items that pass and can be shown."""
+        if self.passing.is_everything:
+            return self.available
+        return self.available * near_share(self.means, self.passing)
+
+    @property
+    def depth(self) -> float:
+        """How many of all items the n nearest allowed ones are expected to be among."""
+        return self.n / self.near_share if self.is_plain else self.plan.depth
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether so many pass among the nearest that nothing has to be planned."""
+        return self.near_share >= PLAIN_SHARE
+
+
+Way = Callable[[Asked], tuple[Rows, Scores]]
 """Gives passing rows in any order, with the n nearest available ones among them, and scores."""
 
 
@@ -100,13 +141,14 @@ class Router:
         if n <= 0 or not passing.count:
             return Found.nothing()
         self._follow_stock()
-        route = self.route(passing, n)
-        rows, scores = self._ways[route](vector, n, passing)
-        is_second_try = route is Route.GRAPH and self._is_short(rows, n, passing)
+        share = self._n_available / len(self._vectors)
+        asked = Asked(vector, n, passing, share, self._blocks)
+        route = self.route(asked)
+        rows, scores = self._ways[route](asked)
+        is_second_try = route is Route.GRAPH and self._is_short(rows, asked)
         if is_second_try:
-            passing.n_short += 1
             route = Route.BLOCKS
-            rows, scores = self._by_blocks(vector, n, passing)
+            rows, scores = _merged((rows, scores), self._by_blocks(asked))
         rows, scores = choose(rows, scores, self._available[rows], n)
         return Found(rows, scores, route, passing.count, is_second_try)
 
@@ -125,78 +167,89 @@ class Router:
             start, size = start + size, 2 * size
         return np.concatenate(found)[:n]
 
-    def route(self, passing: Passing, n: int) -> Route:
-        """The cheapest way to n of the rows that pass."""
-        prices = dict(self._prices(passing, n))
-        cheapest = min(prices, key=prices.__getitem__)
-        return Route.COPY if self._is_copied(passing, prices[cheapest]) else cheapest
+    def route(self, asked: Asked) -> Route:
+        """The cheapest way to what is asked for."""
+        passing = asked.passing
+        dim = self._vectors.shape[1]
+        prices = {
+            Route.SWEEP: costs.sweep_us(passing.n_rows_swept, dim),
+            Route.GATHER: costs.gather_us(passing.count, dim),
+        }
+        if self._is_copied(passing, min(prices.values())):
+            prices[Route.COPY] = costs.copy_us(passing.count, dim)
+        if asked.passing.is_everything or min(prices.values()) > costs.PLAN_US:
+            prices |= dict(self._guesses(asked))
+        return min(prices, key=prices.__getitem__)
+
+    def _guesses(self, asked: Asked) -> Iterator[tuple[Route, float]]:
+        """The ways that do not look at everything, and what they are expected to cost."""
+        n_items, dim = self._vectors.shape
+        n_fetched = self._fetched(asked)
+        yield Route.GRAPH, costs.graph_us(max(self._ef, n_fetched), n_items)
+        if not asked.is_plain:
+            plan, is_copied = asked.plan, asked.passing.copied is not None
+            yield Route.BLOCKS, costs.blocks_us(plan.n_rows, plan.is_gathered, is_copied, dim)
+
+    def _fetched(self, asked: Asked) -> int:
+        """Items to ask the graph for: just n where all of them will do."""
+        if asked.passing.is_everything and asked.available == 1.0:
+            return asked.n
+        return min(len(self._vectors), int(GRAPH_FACTOR * max(asked.depth, self._ef)))
 
     def _is_copied(self, passing: Passing, price_us: float) -> bool:
-        """Whether there is a copy, or it is time to make one."""
+        """Whether there is a copy, made now if it is time to."""
         dim = self._vectors.shape[1]
-        if costs.copy_us(passing.count, dim) * COPY_GAIN > price_us:
-            return False
         if passing.copied is not None:
             return True
         n_bytes = passing.count * (dim * self._vectors.itemsize + self._popular.itemsize)
+        is_worth_it = costs.copy_us(passing.count, dim) * COPY_GAIN <= price_us
         is_small = n_bytes <= COPY_SHARE * self.cache.most_bytes
-        return passing.n_searched >= COPY_FROM and is_small and self.cache.make_room(n_bytes)
+        is_time = passing.n_searched >= COPY_FROM and is_worth_it and is_small
+        if not (is_time and self.cache.make_room(n_bytes)):
+            return False
+        passing.copied = self._vectors[self.cache.rows_of(passing)]
+        return True
 
-    def _prices(self, passing: Passing, n: int) -> Iterator[tuple[Route, float]]:
-        """Every way that is open, and what it is expected to cost in microseconds."""
-        n_items, dim = self._vectors.shape
-        depth, swept = self._depth(passing, n), passing.n_rows_swept
-        yield Route.SWEEP, costs.sweep_us(swept, dim)
-        yield Route.GATHER, costs.gather_us(passing.count, dim)
-        if passing.n_short <= 1 + SHORT_SHARE * passing.n_searched:
-            n_fetched = _fetched(depth, n, n_items)
-            yield Route.GRAPH, costs.graph_us(max(self._ef, n_fetched), n_items)
-        rows = self._blocks.expected_rows(depth * swept / n_items)
-        if swept < n_items:
-            rows = min(swept, FAR_FACTOR * rows * swept / n_items)
-        yield Route.BLOCKS, costs.blocks_us(rows, dim)
-
-    def _depth(self, passing: Passing, n: int) -> float:
-        """How many of all items the n nearest allowed ones are expected to be among."""
-        n_items = len(self._vectors)
-        share = passing.count / n_items * max(1, self._n_available) / n_items
-        return min(float(n_items), n / share)
-
-    def _by_graph(self, vector: Vector, n: int, passing: Passing) -> tuple[Rows, Scores]:
-        n_fetched = _fetched(self._depth(passing, n), n, len(self._vectors))
+    def _by_graph(self, asked: Asked) -> tuple[Rows, Scores]:
+        n_fetched = self._fetched(asked)
         try:
-            rows, scores = self._graph.search(vector, n_fetched)
+            rows, scores = self._graph.search(asked.vector, n_fetched)
         except IndexUnavailable as error:
             if error.outcome != "short":
                 raise
             return NO_ROWS, NO_SCORES
-        passes = passing.at(rows)
+        passes = asked.passing.at(rows)
         return rows[passes], scores[passes]
 
-    def _by_blocks(self, vector: Vector, n: int, passing: Passing) -> tuple[Rows, Scores]:
-        return self._blocks.nearest(vector, n, passing, self._available)
+    def _by_blocks(self, asked: Asked) -> tuple[Rows, Scores]:
+        return self._blocks.nearest(
+            asked.vector, asked.n, asked.passing, self._available, asked.plan
+        )
 
-    def _by_sweep(self, vector: Vector, n: int, passing: Passing) -> tuple[Rows, Scores]:
-        return self._blocks.sweep(vector, passing)
+    def _by_sweep(self, asked: Asked) -> tuple[Rows, Scores]:
+        return self._blocks.sweep(asked.vector, asked.n, asked.passing, self._available)
 
-    def _by_gather(self, vector: Vector, n: int, passing: Passing) -> tuple[Rows, Scores]:
-        rows = self.cache.rows_of(passing)
-        return rows, gathered_scores(self._vectors, rows, vector)
+    def _by_gather(self, asked: Asked) -> tuple[Rows, Scores]:
+        rows = self.cache.rows_of(asked.passing)
+        return rows, gathered_scores(self._vectors, rows, asked.vector)
 
-    def _by_copy(self, vector: Vector, n: int, passing: Passing) -> tuple[Rows, Scores]:
-        if passing.copied is None:
+    def _by_copy(self, asked: Asked) -> tuple[Rows, Scores]:
+        passing = asked.passing
+        if passing.copied is None:  # somebody decided for this way
             passing.copied = self._vectors[passing.rows]
-        return self.cache.rows_of(passing), passing.copied @ vector
+        return self.cache.rows_of(passing), passing.copied @ asked.vector
 
-    def _is_short(self, rows: Rows, n: int, passing: Passing) -> bool:
-        wanted = min(n, passing.count, self._n_available)
+    def _is_short(self, rows: Rows, asked: Asked) -> bool:
+        wanted = min(asked.n, asked.passing.count, self._n_available)
         return int(np.count_nonzero(self._available[rows])) < wanted
 
     def _follow_stock(self) -> None:
         in_stock = self._stock.in_stock
         if in_stock is not self._in_stock:  # replaced as a whole when it changes
             self._in_stock = in_stock
-            self._available = in_stock & ~self._catalogue.is_blocked
+            own = slice(len(self._vectors))  # what arrived stands behind them
+            self._available = np.zeros(self._blocks.n_padded, dtype=np.bool_)
+            self._available[own] = in_stock[own] & ~self._catalogue.is_blocked[own]
             self._n_available = int(np.count_nonzero(self._available))
 
 
@@ -215,6 +268,7 @@ def choose(rows: Rows, scores: Scores, is_available: Mask, n: int) -> tuple[Rows
     return rows[both[places]], kept
 
 
-def _fetched(depth: float, n: int, n_items: int) -> int:
-    """Items to ask the graph for: just n where all of them will do."""
-    return n if depth <= n else min(n_items, int(GRAPH_FACTOR * depth))
+def _merged(some: tuple[Rows, Scores], more: tuple[Rows, Scores]) -> tuple[Rows, Scores]:
+    """What two ways have found, each row once."""
+    rows, first = np.unique(np.concatenate((some[0], more[0])), return_index=True)
+    return rows, np.concatenate((some[1], more[1]))[first]

@@ -18,6 +18,7 @@ from service.domain.items import ItemUpdate, NewItem, Value
 from service.domain.requests import NO_FILTERS, Condition, Filters
 from service.indexes.arrivals import GrowingRouter
 from service.indexes.exact import ExactIndex
+from service.indexes.passing import BLOCK_ROWS
 from service.indexes.router import Router
 from tests.service.catalogue.shelves import small_columns
 from tests.service.indexes.test_contract import unit_vectors
@@ -105,6 +106,15 @@ class Shop:
 @pytest.fixture
 def shop() -> Shop:
     return Shop()
+
+
+def test_more_may_arrive_than_the_last_block_has_room_for(shop: Shop) -> None:
+    n = BLOCK_ROWS + 10
+    shop.updates.apply(
+        [ItemUpdate(f"n-{i}", 1.0, new=NewItem(str(i % len(LATE)), "garden")) for i in range(n)]
+    )
+    found = shop.router.search(QUERY, N + n)
+    assert len(found.rows) == np.count_nonzero(shop.stock.in_stock & ~shop.catalogue.is_blocked)
 
 
 def words(known: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:

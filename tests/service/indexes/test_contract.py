@@ -11,8 +11,7 @@ from service.domain.searches import Route
 from service.errors import IndexUnavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.hnsw import HnswIndex
-from service.indexes.passing import Passing
-from service.indexes.router import Router
+from service.indexes.router import Asked, Router
 from service.ports.serving import ItemIndex
 from tests.factories import Shelf, make_catalogue
 
@@ -41,7 +40,7 @@ class Routed:
 
 
 class BlocksOnly(Router):
-    def route(self, passing: Passing, n: int) -> Route:
+    def route(self, asked: Asked) -> Route:
         return Route.BLOCKS
 
 

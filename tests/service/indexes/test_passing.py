@@ -21,6 +21,12 @@ def test_a_bitmap_says_what_the_mask_said(n: int, share: float, seed: int) -> No
     assert passing.per_block.tolist() == [mask[a : a + BLOCK_ROWS].sum() for a in starts]
     rows = rng.integers(0, n, 30)
     assert passing.at(rows).tolist() == mask[rows].tolist()
+    some = np.flatnonzero(rng.random(len(starts)) < 0.5)
+    among = np.flatnonzero(mask & np.isin(np.arange(n) // BLOCK_ROWS, some))
+    places = passing.in_blocks(some)
+    assert len(places) == len(some) * BLOCK_ROWS
+    assert places.sum() == len(among)
+    assert passing.rows[passing.places_in(some)].tolist() == among.tolist()
     for first in starts:
         end = int(rng.integers(first, n + 1))
         assert passing.between(first, end).tolist() == mask[first:end].tolist()
@@ -98,6 +104,17 @@ def test_a_copy_gives_way_to_another_only_when_it_is_idle() -> None:
     assert cache.make_room(4000)
     assert [passing.copied is None for passing in kept] == [True, False]
     assert cache.of(above(1.0)) is kept[0]
+
+
+def test_filters_that_nobody_asks_for_give_way_to_a_copy() -> None:
+    cache = PassingCache(Counting(1000), most_bytes=10_000)
+    for price in range(100):
+        cache.search(above(float(price)))
+    assert not cache.make_room(8000)
+    for _ in range(IDLE_SEARCHES):
+        cache.search(above(99.0))
+    assert cache.make_room(8000)
+    assert len(cache) >= 1
 
 
 def test_filters_find_room_even_where_copies_are_used() -> None:

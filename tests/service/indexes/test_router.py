@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.catalogue.attributes import Flags
+from service.domain.arrays import Rows, Scores, Vector
 from service.domain.requests import NO_FILTERS, Condition, Filters
 from service.domain.searches import Route
 from service.errors import IndexUnavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.passing import BLOCK_ROWS
-from service.indexes.router import Router
+from service.indexes.router import Asked, Router
 from tests.factories import Shelf, make_catalogue
 from tests.service.indexes.test_contract import unit_vectors
 from tests.service.indexes.worlds import (
@@ -111,15 +112,23 @@ def test_ways_that_guess_find_most_of_what_is_nearest(way: Route) -> None:
     assert np.mean(recalls) >= 0.95
 
 
+class ShortSighted(ExactIndex):
+    """Finds the very nearest items, and no more, whatever is asked."""
+
+    def search(self, vector: Vector, n: int) -> tuple[Rows, Scores]:
+        return super().search(vector, min(n, 20))
+
+
 def test_a_graph_that_finds_too_few_is_followed_by_a_second_try() -> None:
-    """Filters that contradict the taste: everything near is not allowed."""
-    size = 3000
-    catalogue, _ = shop(size)
-    vector = catalogue.vectors[catalogue.attributes["category"].passing(BOOKS)].mean(axis=0)
-    found = make_router(size, Route.GRAPH).search(vector / np.linalg.norm(vector), 100, NOT_BOOKS)
-    assert found.is_second_try
-    assert found.route is Route.BLOCKS
-    assert len(found.rows) >= 100
+    router, exact = make_router(3000, Route.GRAPH), make_router(3000, Route.GATHER)
+    router._graph = ShortSighted(shop(3000)[0].vectors)
+    filters = Filters.of({"country": Condition(any_of=("DE",))})
+    for vector in unit_vectors(20, DIM, 9):
+        found, true = router.search(vector, 100, filters), exact.search(vector, 100, filters)
+        assert found.is_second_try
+        assert found.route is Route.BLOCKS
+        assert len(set(found.rows)) == len(found.rows) >= 100
+        assert len(set(found.rows) & set(true.rows)) >= 90
 
 
 def test_a_small_catalogue_is_looked_at_whole() -> None:
@@ -151,15 +160,17 @@ def test_the_cheapest_way_is_taken_and_a_copy_made_for_what_comes_again() -> Non
     assert routes("few") == [Route.GATHER, Route.GATHER, Route.COPY, Route.COPY]
 
 
-def test_filters_against_the_taste_are_soon_not_asked_of_the_graph() -> None:
-    router = make_router(3000)
+@pytest.mark.parametrize("filters", [Filters.of({"category": BOOKS}), NOT_BOOKS])
+def test_a_plan_tells_how_deep_the_nearest_are_before_any_is_looked_at(filters: Filters) -> None:
+    """Along the taste, and against it: everything near is not allowed."""
+    router, n = make_router(3000), 100
     catalogue, _ = shop(3000)
-    vector = catalogue.vectors[catalogue.attributes["category"].passing(BOOKS)].mean(axis=0)
-    passing = router.cache.of(NOT_BOOKS)
-    router.forced = Route.GRAPH
-    for _ in range(5):
-        assert router.search(vector / np.linalg.norm(vector), 100, NOT_BOOKS).is_second_try
-    assert Route.GRAPH not in dict(router._prices(passing, 100))
+    books = catalogue.vectors[catalogue.attributes["category"].passing(BOOKS)]
+    vector = books.mean(axis=0) / np.linalg.norm(books.mean(axis=0))
+    asked = Asked(vector, n, router.cache.of(filters), 1.0, router._blocks)
+    order = np.argsort(-(catalogue.vectors @ vector))
+    depth = int(np.flatnonzero(catalogue.matching(filters)[order])[n - 1]) + 1
+    assert 0.5 < asked.plan.depth / depth < 2.0
 
 
 def test_stock_that_changes_is_followed_at_once() -> None:

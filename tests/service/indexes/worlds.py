@@ -11,8 +11,7 @@ from service.domain.arrays import Mask, Rows
 from service.domain.requests import Filters
 from service.domain.searches import Route
 from service.indexes.hnsw import HnswIndex
-from service.indexes.passing import Passing
-from service.indexes.router import Router
+from service.indexes.router import Asked, Router
 from tests.factories import Shelf, TinyCatalogue, make_catalogue
 from tests.service.indexes.test_contract import unit_vectors
 
@@ -28,8 +27,8 @@ class ForcedRouter(Router):
 
     forced: Route | None = None
 
-    def route(self, passing: Passing, n: int) -> Route:
-        return self.forced or super().route(passing, n)
+    def route(self, asked: Asked) -> Route:
+        return self.forced or super().route(asked)
 
 
 @cache
