@@ -14,7 +14,7 @@ DEMO_DATA ?= models/demo/data
 DEMO_STORE ?= models/demo/store
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-swap bench-stores bench-filters bench-stages bench-items check lock clean
+.PHONY: help install install-train run demo-release test lint format load bench bench-faults bench-swap soak bench-stores bench-filters bench-stages bench-items check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench-faults: $(ALL)  ## what a Redis that hangs, dies, flaps or lags costs (FAU
 
 bench-swap: $(ALL)  ## what clients notice of 20 changes of a large release (BENCH_ITEMS=1000000 BENCH_SWITCHES=20)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m loadtest.swap
+
+soak: $(ALL)  ## hours of lists and changes of release: nothing may grow (SOAK_MINUTES=120 SOAK_SWITCH_S=300 SOAK_RATE=50)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m loadtest.soak
 
 bench-stores: $(ALL)  ## reading and writing sessions beside bare redis-py, and their size
 	$(BIN)/python -m tests.service.stores.measure

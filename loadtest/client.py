@@ -56,6 +56,11 @@ class Connection:
         self._socket = socket.create_connection(address(url), timeout=10.0)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Of this end, and of the service's."""
+        return self._socket.getsockname()[1], self._socket.getpeername()[1]
+
     def send(self, request: bytes) -> bytes:
         """Sends an encoded request; returns the body.
 

@@ -1,5 +1,6 @@
-"""The processes of a service, and the memory that they really take, out of /proc."""
+"""The processes of a service, and what they take of memory and processors, out of /proc."""
 
+import os
 import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -7,18 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-PARENT_FIELD, START_FIELD = 0, 18
+PARENT_FIELD, USER_FIELD, SYSTEM_FIELD, START_FIELD = 0, 10, 11, 18
 """Positions after the state in /proc/<pid>/stat; see proc(5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process; its start time tells it from a later one of the same number."""
+    """A process; its start time tells it from a later one of the same number.
+
+    Attributes:
+        ticks: of the clock, for which it has run so far.
+    """
 
     pid: int
     parent: int
     name: str
     started: int
+    ticks: int
 
     @property
     def is_alive(self) -> bool:
@@ -48,6 +54,11 @@ def pss_bytes(processes: Iterable[Process]) -> int:
     return total
 
 
+def cpu_s(processes: Iterable[Process]) -> float:
+    """Processor seconds that they had used, all together, when they were found."""
+    return sum(process.ticks for process in processes) / os.sysconf("SC_CLK_TCK")
+
+
 def all_gone(processes: Collection[Process]) -> bool:
     """Whether none of them runs any more."""
     return not any(process.is_alive for process in processes)
@@ -63,4 +74,5 @@ def _read(pid: int | str) -> Process | None:
     state, *fields = numbers.split()
     if state in "ZX":
         return None
-    return Process(int(pid), int(fields[PARENT_FIELD]), name, int(fields[START_FIELD]))
+    ticks = int(fields[USER_FIELD]) + int(fields[SYSTEM_FIELD])
+    return Process(int(pid), int(fields[PARENT_FIELD]), name, int(fields[START_FIELD]), ticks)

@@ -122,7 +122,8 @@ def read_slots(folder: Path, reward: str, within_s: float) -> Iterator[Slot]:
     """The explored slots of a log, oldest first.
 
     Raises:
-        DataInvalid: no log, or a line that is none of ours.
+        DataInvalid: no log, or a whole line that is none of ours. What a process was writing when
+            it was killed, or is writing now, is no whole line, and left out.
     """
     earned = _earned(folder, reward)
     for line in _lines(folder):
@@ -152,11 +153,19 @@ def _lines(folder: Path) -> Iterator[dict]:  # type: ignore[type-arg]
     if not files:
         raise DataInvalid(f"{folder} holds no impressions-*.jsonl: name the folder of the log")
     for path in files:
-        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        *whole, _torn = _read(path).split(b"\n")
+        for number, text in enumerate(whole, start=1):
             yield _parse(text, f"{path}:{number}")
 
 
-def _parse(text: str, where: str) -> dict:  # type: ignore[type-arg]
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # the service has made room meanwhile
+        return b""
+
+
+def _parse(text: bytes, where: str) -> dict:  # type: ignore[type-arg]
     try:
         line: dict = json.loads(text)  # type: ignore[type-arg]
     except ValueError as error:

@@ -79,7 +79,7 @@ class Trends:
             await self._store.add(hour, weights)
 
     async def refresh(self) -> None:
-        """Makes the lists anew; hours that are over are read once.
+        """Makes the lists anew, beside the event loop; hours that are over are read once.
 
         Raises:
             StoreUnavailable: the counts cannot be read; the lists stay as they are.
@@ -90,13 +90,14 @@ class Trends:
             if hour not in self._hours or hour >= now - 1:
                 self._hours[hour] = await self._store.read(hour)
         self._hours = {hour: its for hour, its in self._hours.items() if hour > now - HOURS}
-        self._lists = _lists(self._weights(), release)
+        hours = dict(self._hours)
+        self._lists = await asyncio.to_thread(lambda: _lists(self._weights(hours), release))
         self._release = release
 
-    def _weights(self) -> dict[str, float]:
+    def _weights(self, hours: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
         now_h = self._clock() / HOUR_S
         total: dict[str, float] = {}
-        for hour, weights in self._hours.items():
+        for hour, weights in hours.items():
             fade = 0.5 ** (max(0.0, now_h - hour - 0.5) / HALF_LIFE_H)
             for name, weight in weights.items():
                 total[name] = total.get(name, 0.0) + fade * weight

@@ -57,6 +57,9 @@ class TinyCatalogue:
     def rows_of(self, item_ids: Sequence[str]) -> Rows:
         return np.array([self.row_of(item_id) for item_id in item_ids], dtype=np.int64)
 
+    def ids_of(self, rows: Rows) -> tuple[str, ...]:
+        return tuple(self.item_ids[row] for row in rows)
+
     def matching(self, filters: Filters) -> Mask:
         return matching(self.attributes, filters, len(self))
 

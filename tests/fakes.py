@@ -200,7 +200,8 @@ class FakeItems:
             return await self.read_all()
         news = self.log[seen:]
         arrived = {one.item_id for one in news if one.new is not None}
-        before = [one for one in (await self.read_all()).updates if one.new is None]
+        everything = (await self.read_all()).updates
+        before = [one for one in everything if one.new is None and not one.attributes]
         updates = (*news, *(one for one in before if one.item_id in arrived))
         return ItemChanges(updates, str(len(self.log)), tuple(one.at_s for one in news))
 

@@ -115,6 +115,7 @@ class ItemAnswer(Answer):
     stock: int | None = Field(default=None, description="Only where it was sent; so are others.")
     price: float | None = None
     is_blocked: bool | None = None
+    attributes: dict[str, str | bool | float | list[str]] | None = None
     is_known: bool
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from service.api.answer import OK, counted
 from service.api.convert import recommend_request
 from service.api.encode import encode_answer
-from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import JSON, Exchange, Scope
 from service.api.parse import parse_body
-from service.api.parts import Access
 from service.api.problems import InvalidFields
 from service.api.scenarios import scenario_of
 from service.api.schemas import BatchBody, RecommendBody
@@ -30,16 +30,12 @@ class _Asked:
     pipeline: Pipeline
 
 
-class RecommendBatch:
+class RecommendBatch(Endpoint):
     """The ASGI endpoint: all requests are valid, or none is answered."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         bodies = parse_body(BatchBody, await exchange.body(limits.events_body_bytes)).requests
         if len(bodies) > limits.batch_max:

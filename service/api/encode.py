@@ -12,6 +12,7 @@ from service.domain.sources import SOURCE_WORDS, Source
 from service.domain.traces import Trace
 
 SCORE_DIGITS = 6
+IS_SPONSORED = tuple(source is Source.SPONSORED for source in Source)
 
 
 def encode_answer(answer: Recommendation, trace: Trace, explain: bool) -> bytes:
@@ -48,6 +49,7 @@ def answer_headers(trace: Trace) -> tuple[Header, ...]:
 def _items(answer: Recommendation) -> list[dict[str, object]]:
     items = answer.items
     columns = zip(
+        range(1, len(items) + 1),
         answer.item_ids,
         _numbers(items.scores),
         items.sources.tolist(),
@@ -63,9 +65,9 @@ def _items(answer: Recommendation) -> list[dict[str, object]]:
             "source": SOURCE_WORDS[source],
             "reasons": reasons,
             "propensity": propensity,
-            "sponsored": source == Source.SPONSORED,
+            "sponsored": IS_SPONSORED[source],
         }
-        for rank, (item_id, score, source, reasons, propensity) in enumerate(columns, start=1)
+        for rank, item_id, score, source, reasons, propensity in columns
     ]
 
 

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from service.api.answer import OK
 from service.api.convert import Limits, check_ids
-from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import JSON, Exchange, Scope
 from service.api.parse import field_errors, parse_body
-from service.api.parts import Access
 from service.api.problems import InvalidFields, RateLimited
 from service.api.quotas import Quota
 from service.api.schemas import EventBody, EventsEnvelope
@@ -38,17 +38,13 @@ class Batch:
     rejected: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
-class Events:
+class Events(Endpoint):
     """The ASGI endpoint."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
-        self._quota: Quota | None = None
+    route = PATH
+    _quota: Quota | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         data = await exchange.body(limits.events_body_bytes)
         values = parse_body(EventsEnvelope, data).events

@@ -4,26 +4,23 @@ import orjson
 
 from service.api.answer import OK
 from service.api.convert import check_ids
-from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import JSON, Exchange, Scope
 from service.api.parse import parse_body
-from service.api.parts import Access
 from service.api.people_schemas import LinkBody
 from service.api.problems import LinkConflict
 from service.domain.identity import LinkOutcome
+from service.wiring.parts import Parts
 
 PATH = "/v1/identities/link"
 
 
-class Link:
+class Link(Endpoint):
     """The ASGI endpoint of both methods."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         body = parse_body(LinkBody, await exchange.body(limits.body_bytes))
         ids = body.ids

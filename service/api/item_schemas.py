@@ -10,6 +10,7 @@ from service.api.schemas import Id, Text, Wire, Word
 Stock = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\p{Cc}]*$")]
 Price = Annotated[float, Field(ge=0)]
+Attributes = dict[Word, Name | bool | float | Annotated[list[Name], Field(max_length=50)]]
 DIM_MAX = 4096
 
 
@@ -23,12 +24,20 @@ class ItemPatch(Wire):
     """What can be changed about an item at once; one of them is needed."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"stock": 0}, {"price": 2.5, "is_blocked": False}]}
+        json_schema_extra={
+            "examples": [
+                {"stock": 0},
+                {"price": 2.5, "is_blocked": False},
+                {"attributes": {"category": "garden"}},
+            ]
+        }
     )
 
     stock: Stock | None = None
     price: Price | None = None
     is_blocked: bool | None = None
+    attributes: Annotated[Attributes, Field(min_length=1, max_length=50, default_factory=dict)]
+    """Those that the live release declares as filterable."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -40,7 +49,7 @@ class ItemPatch(Wire):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
-            raise PydanticCustomError("patch", "stock, price or is_blocked is needed")
+            raise PydanticCustomError("patch", "stock, price, is_blocked or attributes is needed")
         return self
 
 
@@ -54,10 +63,7 @@ class NewItemBody(Wire):
     price: Price | None = None
     stock: Stock | None = None
     is_blocked: bool | None = None
-    attributes: Annotated[
-        dict[Word, Name | bool | float | Annotated[list[Name], Field(max_length=50)]],
-        Field(max_length=50, default_factory=dict),
-    ]
+    attributes: Annotated[Attributes, Field(max_length=50, default_factory=dict)]
     """Beyond the fields above; the release may declare some of them as filterable."""
     vector: Annotated[list[float], Field(min_length=1, max_length=DIM_MAX)] | None = None
     """Of the space that `embedding_version` names; any length but 0, it is made a unit vector."""

@@ -1,54 +1,52 @@
 """POST /v1/items and PATCH /v1/items/{item_id}: new items, and what changes about known ones."""
 
+from collections.abc import Iterator, Mapping
+
 import orjson
 
 from service.api.answer import OK
 from service.api.convert import check_ids
-from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
-from service.api.item_schemas import ItemPatch, ItemPath, NewItemBody, NewItemsBody
+from service.api.endpoint import Endpoint
+from service.api.exchange import JSON, Exchange, Scope
+from service.api.item_schemas import Attributes, ItemPatch, ItemPath, NewItemBody, NewItemsBody
 from service.api.parse import parse_body, path_end, validate
-from service.api.parts import Access
 from service.api.problems import InvalidFields
 from service.domain.attributes import is_of_kind
-from service.domain.items import ItemUpdate, NewItem
-from service.ports.serving import Release
+from service.domain.items import ItemUpdate, NewItem, Value
+from service.ports.serving import Attribute, Release
+from service.wiring.parts import Parts
 
 PATH = "/v1/items"
 PATH_OF_ITEM = "/v1/items/{item_id}"
 PREFIX = "/v1/items/"
 
 
-class PatchItem:
+class PatchItem(Endpoint):
     """The ASGI endpoint of one item."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH_OF_ITEM
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH_OF_ITEM
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         item_id = validate(ItemPath, {"item_id": path_end(scope, PREFIX, "item_id")}).item_id
         patch = parse_body(ItemPatch, await exchange.body(limits.body_bytes))
+        known = parts.releases.live.catalogue
+        if faults := [*_unfit(patch, known.attributes, "attributes")]:
+            raise InvalidFields(faults)
         exchange.time_left_ms(parts.settings.redis.write_timeout_ms)  # refuses an expired call
         said = patch.model_dump(exclude_unset=True)
-        is_known = parts.releases.live.catalogue.row_of(item_id) >= 0
-        await parts.items.update([ItemUpdate(item_id, parts.clock(), **said)])
-        answer = {"item_id": item_id, **said, "is_known": is_known}
+        answer = {"item_id": item_id, **said, "is_known": known.row_of(item_id) >= 0}
+        told = {**said, "attributes": _values(patch.attributes)}
+        await parts.items.update([ItemUpdate(item_id, parts.clock(), **told)])
         await exchange.answer(OK, orjson.dumps(answer), JSON)
 
 
-class PostItems:
+class PostItems(Endpoint):
     """The ASGI endpoint of new items."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         body = parse_body(NewItemsBody, await exchange.body(limits.events_body_bytes))
         live = parts.releases.live
@@ -76,14 +74,28 @@ def _check(body: NewItemsBody, live: Release) -> None:
         is_ours = item.embedding_version == live.embedding_version
         if is_ours and item.vector is not None and len(item.vector) != live.dim:
             faults.append((f"items.{place}.vector", f"{live.embedding_version} has {live.dim}"))
-        for name, value in item.attributes.items():
-            at = f"items.{place}.attributes.{name}"
-            if name in NewItemBody.model_fields:
-                faults.append((at, "is a field of its own"))
-            elif name in declared and not is_of_kind(declared[name].kind, value):
-                faults.append((at, f"must be of the kind {declared[name].kind}"))
+        faults += _unfit(item, declared, f"items.{place}.attributes")
     if faults:
         raise InvalidFields(faults)
+
+
+def _unfit(
+    body: ItemPatch | NewItemBody, declared: Mapping[str, Attribute], at: str
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with attributes; new items may bring those that only later releases declare."""
+    own = type(body).model_fields.keys()
+    for name, value in body.attributes.items():
+        if name in own:
+            yield f"{at}.{name}", "is a field of its own"
+        elif name not in declared and isinstance(body, ItemPatch):
+            every = ", ".join(sorted(declared.keys() - own))
+            yield f"{at}.{name}", f"unknown attribute; declared are {every}"
+        elif name in declared and not is_of_kind(declared[name].kind, value):
+            yield f"{at}.{name}", f"must be of the kind {declared[name].kind}"
+
+
+def _values(attributes: Attributes) -> dict[str, Value]:
+    return {n: tuple(its) if isinstance(its, list) else its for n, its in attributes.items()}
 
 
 def _update(body: NewItemBody, now_s: float) -> ItemUpdate:
@@ -92,10 +104,7 @@ def _update(body: NewItemBody, now_s: float) -> ItemUpdate:
         category=body.category,
         seller=body.seller,
         price=body.price,
-        attributes={
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in body.attributes.items()
-        },
+        attributes=_values(body.attributes),
         vector=tuple(body.vector or ()),
         embedding_version=body.embedding_version or "",
     )

@@ -4,11 +4,12 @@ import orjson
 
 from service.api.answer import OK
 from service.api.convert import check_ids
-from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import JSON, Exchange, Scope
 from service.api.parse import parse_body, path_end, validate
-from service.api.parts import Access
 from service.api.people_schemas import InterestsBody, UserPath
 from service.api.problems import InvalidFields
+from service.wiring.parts import Parts
 
 PREFIX = "/v1/users/"
 SUFFIX = "/interests"
@@ -16,16 +17,12 @@ PATH = "/v1/users/{user_id}"
 PATH_OF_INTERESTS = PATH + SUFFIX
 
 
-class PutInterests:
+class PutInterests(Endpoint):
     """The ASGI endpoint."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH_OF_INTERESTS
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH_OF_INTERESTS
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         limits = parts.settings.limits
         named = path_end(scope, PREFIX, "user_id").removesuffix(SUFFIX)
         user_id = validate(UserPath, {"user_id": named}).user_id
@@ -41,16 +38,12 @@ class PutInterests:
         await exchange.answer(OK, orjson.dumps(answer), JSON)
 
 
-class ForgetUser:
+class ForgetUser(Endpoint):
     """The ASGI endpoint."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         user_id = validate(UserPath, {"user_id": path_end(scope, PREFIX, "user_id")}).user_id
         check_ids(parts.settings.limits, user_id)
         exchange.time_left_ms(parts.settings.redis.write_timeout_ms)  # refuses an expired call

@@ -2,9 +2,9 @@
 
 from service.api.answer import counted, new_trace, send_list
 from service.api.convert import query_request, recommend_request
-from service.api.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import Exchange, Scope
 from service.api.parse import parse_body, parse_query, path_end, validate
-from service.api.parts import Access
 from service.api.scenarios import scenario_of
 from service.api.schemas import RecommendBody, RecommendQuery
 from service.domain.requests import Request
@@ -16,16 +16,12 @@ PATH = "/v1/recommend"
 PATH_OF_USER = "/v1/recommend/{user_id}"
 
 
-class Recommend:
+class Recommend(Endpoint):
     """The ASGI endpoint of POST."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         settings, trace = parts.settings, new_trace(exchange)
         data = await exchange.body(settings.limits.body_bytes)
         with trace.stage("parse"):
@@ -38,16 +34,12 @@ class Recommend:
         await _answer(exchange, parts, scenario, request, trace)
 
 
-class RecommendUser:
+class RecommendUser(Endpoint):
     """The ASGI endpoint of GET."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH_OF_USER
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH_OF_USER
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         settings, trace = parts.settings, new_trace(exchange)
         with trace.stage("parse"):
             named = {"user_id": path_end(scope, f"{PATH}/", "user_id")}

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from service.api.admin import AdminKey
 from service.api.answer import OK
-from service.api.exchange import JSON, SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import JSON, Exchange, Scope
 from service.api.parse import parse_body, path_end
 from service.api.parts import Access
 from service.api.problems import InvalidFields, NotFound
@@ -32,16 +33,18 @@ OUTCOMES: dict[type[Exception], str] = {ReleaseRefused: "refused", Busy: "busy"}
 log = logging.getLogger(__name__)
 
 
-class Releases:
+def documented(ending: str) -> str:
+    """The path of a call on one release, as documented and counted."""
+    return f"{PREFIX}{{name}}{ending}"
+
+
+class Releases(Endpoint):
     """The ASGI endpoint of GET /v1/releases; open to all who may ask for lists."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        overview = await self._access.parts.admin.overview()
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
+        overview = await parts.admin.overview()
         answer = {
             "live": overview.live,
             "releases": [_entry(status) for status in overview.releases],
@@ -50,17 +53,14 @@ class Releases:
         await exchange.answer(OK, orjson.dumps(answer), JSON)
 
 
-class ShadowReport:
+class ShadowReport(Endpoint):
     """The ASGI endpoint of GET /v1/releases/{name}/shadow."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = documented(SHADOW)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = documented(SHADOW)
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         name = _name(scope, SHADOW)
-        report = await self._access.parts.shadow.report(name)
+        report = await parts.shadow.report(name)
         if report is None:
             raise NotFound(
                 f"nothing was replayed against {name}: is it staged, and shadow_share set?"
@@ -68,20 +68,18 @@ class ShadowReport:
         await exchange.answer(OK, orjson.dumps(report), JSON)
 
 
-class Action:
+class Action(Endpoint):
     """What the endpoints of the three actions share: the key, the name, the counting."""
 
     ending: str
     body: type[BaseModel] = NoBody
 
     def __init__(self, access: Access, key: AdminKey) -> None:
-        self._access = access
+        super().__init__(access)
+        self.route = documented(self.ending)
         self._key = key
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = documented(self.ending)
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         self._key.check(exchange.headers, parts.metrics)
         name = _name(scope, self.ending)
         options = parse_body(self.body, await exchange.optional_body(BODY_BYTES))
@@ -129,11 +127,6 @@ class Rollback(Action):
         if live != name:
             raise InvalidFields([("name", f"is not live ({live or 'nothing'} is): nothing to do")])
         return await parts.admin.rollback(by)
-
-
-def documented(ending: str) -> str:
-    """The path of a call on one release, as documented and counted."""
-    return f"{PREFIX}{{name}}{ending}"
 
 
 def _name(scope: Scope, ending: str) -> str:

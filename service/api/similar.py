@@ -2,24 +2,21 @@
 
 from service.api.answer import new_trace, send_list
 from service.api.convert import similar_request
-from service.api.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
+from service.api.endpoint import Endpoint
+from service.api.exchange import Exchange, Scope
 from service.api.parse import parse_body
-from service.api.parts import Access
 from service.api.schemas import SimilarBody
+from service.wiring.parts import Parts
 
 PATH = "/v1/similar"
 
 
-class Similar:
+class Similar(Endpoint):
     """The ASGI endpoint."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    route = PATH
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[SCOPE_KEY]
-        exchange.route = PATH
-        parts = self._access.parts
+    async def serve(self, exchange: Exchange, scope: Scope, parts: Parts) -> None:
         settings, trace = parts.settings, new_trace(exchange)
         data = await exchange.body(settings.limits.body_bytes)
         with trace.stage("parse"):

@@ -87,6 +87,10 @@ class Columns:
         find = self.row_by_id.get
         return np.array([find(item_id, -1) for item_id in item_ids], dtype=np.int64)
 
+    def ids_of(self, rows: Rows) -> tuple[str, ...]:
+        """The ids of these rows, [n]."""
+        return tuple(map(self.item_ids.__getitem__, rows.tolist()))
+
     def matching(self, filters: Filters) -> Mask:
         """Which items pass the filters, bool [n].
 

@@ -34,6 +34,12 @@ class Joined(Sequence[str]):
         at = at + len(self) if at < 0 else at
         return self._built[at] if at < self._n_built else self._late[at - self._n_built]
 
+    def at(self, rows: Rows) -> tuple[str, ...]:
+        """The texts of these rows, [n]."""
+        has_late = self._late and np.max(rows, initial=0) >= self._n_built
+        find = self.__getitem__ if has_late else self._built.__getitem__
+        return tuple(map(find, rows.tolist()))
+
     def append(self, text: str) -> None:
         self._late.append(text)
 

@@ -28,16 +28,25 @@ class LateFilters:
 
     def append(self, values: Values) -> None:
         """One more item has arrived; values of another kind than is declared are unknown."""
-        kinds = self._kinds
-        known = {n: v for n, v in values.items() if n in kinds and is_of_kind(kinds[n], v)}
-        self._items.append(known)
+        self._items.append(self._usable(values))
 
-    def change(self, place: int, name: str, value: Value) -> None:
-        """An item has another value now."""
-        self._items[place][name] = value
+    def of(self, place: int) -> Values:
+        """What is known of an item."""
+        return self._items[place]
+
+    def change(self, place: int, values: Values) -> bool:
+        """An item has these values now, and no others; False when they are what it had."""
+        former, now = self._items[place], self._usable(values)
+        self._items[place] = now
+        changed = [name for name in former | now if former.get(name) != now.get(name)]
         for filters in [*self._known]:
-            if filters.mentions(name):
+            if any(map(filters.mentions, changed)):
                 del self._known[filters]
+        return bool(changed)
+
+    def _usable(self, values: Values) -> dict[str, Value]:
+        kinds = self._kinds
+        return {n: v for n, v in values.items() if n in kinds and is_of_kind(kinds[n], v)}
 
     def known_to(self, built: Mapping[str, Attribute]) -> dict[str, Attribute]:
         """The attributes of a release, which know the words of arrivals too."""

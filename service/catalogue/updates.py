@@ -7,7 +7,7 @@ from service.catalogue.growing import ARRIVALS_MAX
 from service.catalogue.live import LiveCatalogue
 from service.catalogue.stock import StockColumn
 from service.domain.arrays import Vector
-from service.domain.items import Effect, ItemOutcome, ItemUpdate, NewItem, Topic
+from service.domain.items import Effect, ItemOutcome, ItemUpdate, NewItem, Topic, Value
 
 Embed = Callable[[Sequence[NewItem]], Sequence[Vector | None]]
 """The vectors of items that arrived, float32 [dim], unit length; None when none can be made."""
@@ -16,8 +16,9 @@ Embed = Callable[[Sequence[NewItem]], Sequence[Vector | None]]
 class LiveUpdates:
     """Changes one release (`service.ports.serving.Updates`).
 
-    Stock, and that an item is blocked, count until somebody says otherwise. A price, and that
-    an item is allowed again, count unless the release was built later: then it knows better.
+    Stock, and that an item is blocked, count until somebody says otherwise. A price, an attribute,
+    and that an item is allowed again, count unless the release was built later: then it knows
+    better. An item that is told anew knows better than what was said of it before.
     """
 
     def __init__(
@@ -74,6 +75,9 @@ class LiveUpdates:
         if update.is_blocked is not None:
             effect = self._block(row, update.is_blocked, update.at_s)
             told.append(ItemOutcome(Topic.BLOCKED, effect))
+        for name, value in update.attributes.items():
+            effect = self._change(row, name, value, update.at_s)
+            told.append(ItemOutcome(Topic.ATTRIBUTE, effect))
         return told
 
     def _shelve(self, row: int, units: int) -> Effect:
@@ -91,9 +95,20 @@ class LiveUpdates:
     def _reprice(self, row: int, price: float, at_s: float) -> Effect:
         if row < 0:
             return Effect.UNKNOWN
-        if at_s < self._arrived_at_s.get(row, self._built_at_s):
+        if self._knows_better(row, at_s):
             return Effect.OLDER
         return Effect.APPLIED if self._catalogue.reprice(row, price) else Effect.UNCHANGED
+
+    def _change(self, row: int, name: str, value: Value, at_s: float) -> Effect:
+        if row < 0 or not self._catalogue.takes(name, value):
+            return Effect.UNKNOWN
+        if self._knows_better(row, at_s):
+            return Effect.OLDER
+        return Effect.APPLIED if self._catalogue.change(row, name, value) else Effect.UNCHANGED
+
+    def _knows_better(self, row: int, at_s: float) -> bool:
+        """Whether the item itself was told later."""
+        return at_s < self._arrived_at_s.get(row, self._built_at_s)
 
     def _block(self, row: int, is_blocked: bool, at_s: float) -> Effect:
         if row < 0:

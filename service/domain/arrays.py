@@ -25,16 +25,14 @@ NO_SCORES: Scores = np.empty(0, dtype=np.float32)
 NO_HASHES: Hashes = np.empty(0, dtype=np.uint64)
 NO_TIMES: Times = np.empty(0, dtype=np.float64)
 
-FEW_PAIRS = 50_000
-
 
 def among(values: NDArray[np.generic], others: NDArray[np.generic]) -> Mask:
-    """Which of `values` [n] are in `others` [m], bool [n].
+    """Which of `values` [n] are in `others` [m], of one type and without NaN, bool [n].
 
-    For short arrays comparing all pairs is three to eight times as fast as `np.isin`, whose
-    fixed cost is about 20 us.
+    For short arrays three to six times as fast as `np.isin`, whose fixed cost is about 15 us.
     """
-    if len(values) * len(others) > FEW_PAIRS:
-        return np.isin(values, others)
-    mask: Mask = (values[:, None] == others).any(axis=1)
+    if not len(others):
+        return np.zeros(len(values), dtype=np.bool_)
+    ordered = np.sort(others)
+    mask: Mask = ordered.take(ordered.searchsorted(values), mode="clip") == values
     return mask

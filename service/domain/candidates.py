@@ -33,26 +33,48 @@ class Candidates:
     @classmethod
     def of(cls, rows: Rows, scores: Scores | None, source: Source) -> Self:
         """Candidates of one source; `scores` None means that the source gives none."""
-        n = len(rows)
-        blank = np.full(n, np.nan, dtype=np.float32)
-        return cls(
-            rows, blank if scores is None else scores, np.full(n, source, dtype=np.uint8), blank
-        )
+        blank, sources = np.empty(len(rows), dtype=np.float32), np.empty(len(rows), dtype=np.uint8)
+        blank.fill(np.nan)
+        sources.fill(source)
+        return cls(rows, blank if scores is None else scores, sources, blank)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def keep(self, mask: Mask) -> Self:
         """Only the candidates where `mask` is True, in the same order."""
-        return self if mask.all() else self._at(mask)
+        kept = mask.nonzero()[0]
+        return self if len(kept) == len(self) else self.take(kept)
 
     def take(self, order: Rows) -> Self:
         """The candidates at these positions, in this order."""
-        return self._at(order)
+        return type(self)(
+            self.rows.take(order),
+            self.scores.take(order),
+            self.sources.take(order),
+            self.propensities.take(order),
+        )
+
+    def move(self, positions: Rows, places: Rows) -> Self:
+        """The candidates at `positions` stand at `places`, the others around them in order.
+
+        Args:
+            positions: where they stand now, each once, int64 [m].
+            places: where they shall stand, each once and within the list, int64 [m].
+        """
+        is_other = np.ones(len(self), dtype=np.bool_)
+        is_open = is_other.copy()
+        is_other[positions] = is_open[places] = False
+        order = np.empty(len(self), dtype=np.int64)
+        order[places] = positions
+        order[is_open] = is_other.nonzero()[0]
+        return self.take(order)
 
     def head(self, n: int) -> Self:
         """The first n."""
-        return self if n >= len(self) else self._at(slice(0, n))
+        if n >= len(self):
+            return self
+        return type(self)(self.rows[:n], self.scores[:n], self.sources[:n], self.propensities[:n])
 
     def then(self, other: Self) -> Self:
         """These, followed by those of `other` whose rows are not among these."""
@@ -70,9 +92,4 @@ class Candidates:
 
     def by_score(self) -> Self:
         """Best score first; ties keep their order."""
-        return self._at(np.argsort(-self.scores, kind="stable"))
-
-    def _at(self, where: "Mask | Rows | slice") -> Self:
-        return type(self)(
-            self.rows[where], self.scores[where], self.sources[where], self.propensities[where]
-        )
+        return self.take(np.argsort(-self.scores, kind="stable"))

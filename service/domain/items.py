@@ -49,6 +49,7 @@ class ItemUpdate:
         at_s: epoch seconds at which it was said.
         stock: units that can be bought; 0 = sold out.
         is_blocked: whether policy forbids to show it.
+        attributes: what requests may filter by, by name.
         new: the item itself.
     """
 
@@ -57,6 +58,7 @@ class ItemUpdate:
     stock: int | None = None
     price: float | None = None
     is_blocked: bool | None = None
+    attributes: Mapping[str, Value] = field(default_factory=dict)
     new: NewItem | None = None
 
 
@@ -85,13 +87,15 @@ class Topic(StrEnum):
     STOCK = "stock"
     PRICE = "price"
     BLOCKED = "blocked"
+    ATTRIBUTE = "attribute"
     NEW = "new"
 
 
 class Effect(StrEnum):
     """What an update did to a release.
 
-    UNKNOWN: the release has no such item, nor has it arrived. OLDER: the release knows better.
+    UNKNOWN: the release has no such item, nor has it arrived; or it has no such attribute, or one
+    of another kind. OLDER: the release knows better.
     NO_VECTOR: kept, but not served: neither its own vector nor the item tower fits the release.
     FULL: kept, but not served: too many have arrived since the release was built.
     """

@@ -28,8 +28,12 @@ class RotatedFiles:
         """
         if self._path is None or _bytes_of(self._path) >= self._file_bytes:
             self._path = self._next()
-        with self._path.open("ab") as file:
-            file.write(lines)
+        try:
+            with self._path.open("ab") as file:
+                file.write(lines)
+        except OSError:
+            self._path = None  # what is torn stays the end of its file
+            raise
 
     def _next(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)

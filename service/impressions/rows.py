@@ -16,11 +16,11 @@ def impression_line(
     request: Request, trace: Trace, answer: Recommendation, release: Release, at_s: float
 ) -> bytes:
     """A shown list. For each explored slot the pool it was drawn from, and the chance of each."""
-    ids = release.catalogue.item_ids
+    catalogue = release.catalogue
     draws = [
         {
-            "item_id": ids[draw.row],
-            "pool": [ids[row] for row in draw.pool.tolist()],
+            "item_id": catalogue.item_ids[draw.row],
+            "pool": catalogue.ids_of(draw.pool),
             "propensity": draw.propensity,
         }
         for draw in trace.draws

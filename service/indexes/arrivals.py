@@ -1,5 +1,6 @@
 """What arrived since a release was built, searched beside its router: all of it, exactly."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -22,8 +23,8 @@ class Arrivals(Protocol):
         ...
 
     @property
-    def n_priced(self) -> int:
-        """How many prices have changed so far."""
+    def n_changed(self) -> Mapping[str, int]:
+        """How often values of an attribute have changed so far, by its name."""
         ...
 
     @property
@@ -51,7 +52,7 @@ class GrowingRouter:
     def __init__(self, built: Router, arrivals: Arrivals, stock: Stock) -> None:
         self.built = built
         self._arrivals, self._stock = arrivals, stock
-        self._n_priced = arrivals.n_priced
+        self._n_changed = dict(arrivals.n_changed)
 
     def search(self, vector: Vector, n: int, filters: Filters = NO_FILTERS) -> Found:
         """The n nearest items that pass the filters, are in stock and not blocked; see the router.
@@ -59,7 +60,7 @@ class GrowingRouter:
         Raises:
             IndexUnavailable: the graph failed, or the query is no vector.
         """
-        self._follow_prices()
+        self._follow_changes()
         found = self.built.search(vector, n, filters)
         free = self._free(filters)
         if n <= 0 or not len(free):
@@ -76,7 +77,7 @@ class GrowingRouter:
 
     def passes(self, rows: Rows, filters: Filters) -> Mask:
         """Which of these rows pass the filters, bool [m]."""
-        self._follow_prices()
+        self._follow_changes()
         is_late = rows >= self._arrivals.n_built
         if not is_late.any():
             return self.built.passes(rows, filters)
@@ -88,7 +89,7 @@ class GrowingRouter:
 
     def most_popular(self, filters: Filters, n: int) -> Rows:
         """The n most popular such items in stock; last those that arrived, the newest first."""
-        self._follow_prices()
+        self._follow_changes()
         rows = self.built.most_popular(filters, n)
         if len(rows) >= n:
             return rows
@@ -107,7 +108,11 @@ class GrowingRouter:
         free: Mask = self._stock.in_stock[rows] & ~self._arrivals.is_blocked[rows]
         return free
 
-    def _follow_prices(self) -> None:
-        if self._arrivals.n_priced != self._n_priced:
-            self._n_priced = self._arrivals.n_priced
-            self.built.forget("price")
+    def _follow_changes(self) -> None:
+        n_changed = self._arrivals.n_changed
+        if n_changed == self._n_changed:
+            return
+        for name, n in n_changed.items():
+            if n != self._n_changed.get(name):
+                self.built.forget(name)
+        self._n_changed = dict(n_changed)

@@ -1,5 +1,7 @@
 """Counts what was answered: lists, their sources, what rules removed, a second look at policy."""
 
+from collections import Counter
+
 from service.domain.arrays import Rows
 from service.domain.recommendations import Recommendation
 from service.domain.sources import SOURCE_WORDS, Source
@@ -81,7 +83,4 @@ class ListMetrics:
 
 
 def _most_common(values: list[int]) -> int:
-    counts: dict[int, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return max(counts.values())
+    return max(Counter(values).values())

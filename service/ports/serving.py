@@ -178,6 +178,10 @@ class Catalogue(Protocol):
         """Rows int64 [n], -1 where unknown."""
         ...
 
+    def ids_of(self, rows: Rows) -> tuple[str, ...]:
+        """The ids of these rows, [n]."""
+        ...
+
     def matching(self, filters: Filters) -> Mask:
         """Which items pass the filters, bool [n_items]; under an undeclared attribute none does."""
         ...
@@ -271,7 +275,7 @@ class Releases(Protocol):
 
 
 class Rule(Protocol):
-    """One business rule: candidates -> keep-mask."""
+    """One business rule: candidates -> keep-mask, or None where it keeps all of them."""
 
     @property
     def name(self) -> str: ...
@@ -281,7 +285,7 @@ class Rule(Protocol):
         """What a rule that itself breaks does: True drops everything, False keeps everything."""
         ...
 
-    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask: ...
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask | None: ...
 
 
 class Rung(Protocol):

@@ -89,7 +89,7 @@ class TrendStore(Protocol):
         ...
 
     async def read(self, hour: int) -> Mapping[str, float]:
-        """The weights of an hour.
+        """The heaviest weights of an hour.
 
         Raises:
             StoreUnavailable: not readable.

@@ -30,9 +30,10 @@ class Register:
         self._history = history
         self._states: dict[str, ReleaseStatus] = {}
 
-    def overview(self, live: str | None) -> ReleasesOverview:
+    def overview(self) -> ReleasesOverview:
         states, history = tuple(self._states.values()), self._history.newest(HISTORY_SHOWN)
-        return ReleasesOverview(live, states, history)
+        live = (status.name for status in states if status.state is ReleaseState.LIVE)
+        return ReleasesOverview(next(live, None), states, history)
 
     def status(self, name: str) -> ReleaseStatus:
         return self._states[name]

@@ -1,6 +1,7 @@
 """The supervisor: does what operators ask of releases, and what has to be done without them.
 
-One thing at a time: whoever asks for a second is told that it is busy.
+One thing at a time: whoever asks for a second is told that it is busy. A start is waited for: a
+script that saw the service ready may ask for a change at once.
 """
 
 import asyncio
@@ -46,23 +47,26 @@ class Supervisor:
         self._register = register
         self._metrics = metrics
         self._doing: Wish | None = None
+        self._is_done = asyncio.Condition()
         self._is_stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     # what operators ask
 
     async def overview(self) -> ReleasesOverview:
-        return self._register.overview(self._live)
+        return self._register.overview()
 
     async def load(self, name: str, by: str) -> ReleaseStatus:
-        staged = self._places.staged
+        await self._started()
         async with self._alone(Wish("load", name, by)) as wish:
+            staged = self._places.staged
             if name != self._live and (staged is None or staged.release != name):
                 self._register.loading(wish)
                 self._register.staged(wish, (await self._places.stage(name)).told["facts"])
             return self._register.status(name)
 
     async def activate(self, name: str, by: str, force: str = "") -> ReleaseStatus:
+        await self._started()
         async with self._alone(Wish("activate", name, by, force)) as wish:
             if name != self._live:
                 await self._check_promotion(wish)
@@ -71,6 +75,7 @@ class Supervisor:
             return self._register.status(name)
 
     async def rollback(self, by: str) -> ReleaseStatus:
+        await self._started()
         former = self._register.live_before(self._live)
         async with self._alone(Wish("rollback", former or "", by)) as wish:
             if former is None:
@@ -116,7 +121,9 @@ class Supervisor:
     async def reload(self) -> None:
         """Replaces all processes; by those of CURRENT, unless another release is pinned."""
         try:
-            async with self._alone(Wish("reload", await self._wanted(), "signal")) as wish:
+            name = await self._wanted()
+            await self._started()
+            async with self._alone(Wish("reload", name, "signal")) as wish:
                 self._places.drop_spare()  # it has imported what may have been replaced
                 await self._switch(wish, is_new=True)
         except ServiceError as error:
@@ -177,6 +184,11 @@ class Supervisor:
         former = self._register.live_before(name) if self._pin is None else None
         return former if former in await asyncio.to_thread(self._store.names) else None
 
+    async def _started(self) -> None:
+        """Returns when no release is being started."""
+        async with self._is_done:
+            await self._is_done.wait_for(lambda: not self._doing or self._doing.action != "start")
+
     @contextlib.asynccontextmanager
     async def _alone(self, wish: Wish) -> AsyncIterator[Wish]:
         """Nothing else is done meanwhile; a refusal is written down."""
@@ -193,6 +205,8 @@ class Supervisor:
             raise
         finally:
             self._doing = None
+            async with self._is_done:
+                self._is_done.notify_all()
 
     async def _switch(self, wish: Wish, is_new: bool = False, is_urgent: bool = False) -> Family:
         former = self._live

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.domain.actions import ACTION_CODES
 from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
@@ -19,8 +17,8 @@ class NotDisliked:
     name: str = "disliked"
     fails_closed: bool = False
 
-    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask | None:
         disliked = query.rows[query.session.action_types == _DISLIKE]
         if not len(disliked):
-            return np.ones(len(rows), dtype=np.bool_)
+            return None
         return ~among(rows, disliked)

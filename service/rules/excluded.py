@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports.serving import Release
@@ -16,8 +14,8 @@ class NotExcluded:
     name: str = "excluded"
     fails_closed: bool = False
 
-    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask | None:
         excluded = query.request.exclude_item_ids
         if not excluded:
-            return np.ones(len(rows), dtype=np.bool_)
+            return None
         return ~among(rows, release.catalogue.rows_of(excluded))

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports.serving import Release
@@ -21,13 +19,13 @@ class NotPurchased:
     name: str = "purchased"
     fails_closed: bool = False
 
-    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask | None:
         wanted = query.request.exclude_purchased
         purchased = query.session.purchased
         if wanted is False or not len(purchased.hashes):
-            return np.ones(len(rows), dtype=np.bool_)
+            return None
         if wanted is None and release.has_repeats:
             hashes = purchased.since(query.now_s - self.cooldown_s)
         else:
             hashes = purchased.hashes
-        return ~among(release.catalogue.hashes[rows], hashes)
+        return ~among(release.catalogue.hashes.take(rows), hashes)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports.serving import Release
@@ -17,8 +15,9 @@ class NotSeen:
     name: str = "seen"
     fails_closed: bool = False
 
-    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
-        if not query.request.exclude_seen:
-            return np.ones(len(rows), dtype=np.bool_)
-        hashes = query.session.seen.since(query.now_s - self.window_s)
-        return ~among(release.catalogue.hashes[rows], hashes)
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask | None:
+        seen = query.session.seen
+        if not query.request.exclude_seen or not len(seen.hashes):
+            return None
+        hashes = seen.since(query.now_s - self.window_s)
+        return ~among(release.catalogue.hashes.take(rows), hashes)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.domain.arrays import Mask, Rows, among
 from service.domain.requests import Query
 from service.ports.serving import Release
@@ -16,7 +14,7 @@ class NotShown:
     name: str = "shown"
     fails_closed: bool = False
 
-    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
+    def __call__(self, rows: Rows, query: Query, release: Release) -> Mask | None:
         if not len(query.shown):
-            return np.ones(len(rows), dtype=np.bool_)
-        return ~among(release.catalogue.hashes[rows], query.shown)
+            return None
+        return ~among(release.catalogue.hashes.take(rows), query.shown)

@@ -15,4 +15,4 @@ class InStock:
     fails_closed: bool = True
 
     def __call__(self, rows: Rows, query: Query, release: Release) -> Mask:
-        return release.stock.in_stock[rows]
+        return release.stock.in_stock.take(rows)

@@ -64,3 +64,9 @@ class Impressions(Slice):
     share: float = key(1.0, "share", "Share of lists that are logged; 0 is off.", ge=0, le=1)
     file_bytes: int = key(2**26, "bytes", "Size at which a new file begins.", ge=2**16)
     total_bytes: int = key(2**28, "bytes", "Size of all files; the oldest give way.", ge=2**17)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.total_bytes < 2 * self.file_bytes:
+            raise ValueError("total_bytes must be at least twice file_bytes")
+        return self

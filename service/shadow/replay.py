@@ -8,14 +8,15 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from service.domain.recommendations import Recommendation
+from service.domain.requests import Request
 from service.domain.traces import Trace
-from service.pipeline import Pipeline
 from service.shadow.comparison import Comparison
 from service.shadow.reports import keep_report
 from service.shadow.samples import Answered, Sample, as_line, decode_sample
@@ -27,13 +28,16 @@ WAITING_MAX = 64
 PATIENCE_MS = 1000.0
 """Nobody waits for a replay, and the live release goes first: being late is no fault of it."""
 
+Recommend = Callable[[Request, Trace], Awaitable[Recommendation]]
+"""A read path that only reads."""
+
 
 class Replayer:
-    """Answers one sample after the other with a pipeline that only reads."""
+    """Answers one sample after the other."""
 
-    def __init__(self, release: str, pipeline: Pipeline) -> None:
+    def __init__(self, release: str, recommend: Recommend) -> None:
         self._release = release
-        self._pipeline = pipeline
+        self._recommend = recommend
         self._waiting: asyncio.Queue[Sample] = asyncio.Queue(WAITING_MAX)
         self._comparison = Comparison()
         self._since_s = time.time()
@@ -78,7 +82,7 @@ class Replayer:
     async def _answer(self, sample: Sample) -> Answered:
         trace = Trace("shadow")
         request = replace(sample.request, timeout_ms=PATIENCE_MS)
-        return Answered.of(await self._pipeline.recommend(request, trace), trace)
+        return Answered.of(await self._recommend(request, trace), trace)
 
     def close(self) -> None:
         """Hangs up."""
@@ -97,7 +101,7 @@ class Replayer:
 
 
 @asynccontextmanager
-async def listening(folder: Path, release: str, pipeline: Pipeline) -> AsyncIterator[None]:
+async def listening(folder: Path, release: str, recommend: Recommend) -> AsyncIterator[None]:
     """Listens for samples at the socket of a release; only this user can connect.
 
     Of several workers of one release the first does; the others have nothing to do here.
@@ -107,7 +111,7 @@ async def listening(folder: Path, release: str, pipeline: Pipeline) -> AsyncIter
         if not is_first:
             yield
             return
-        replayer = Replayer(release, pipeline)
+        replayer = Replayer(release, recommend)
         server = await asyncio.start_unix_server(replayer.talk, sock=_bound(path), limit=LINE_BYTES)
         task = asyncio.create_task(replayer.run())
         try:

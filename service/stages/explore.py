@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from service.domain.traces import Draw, Trace
 from service.ports.serving import Release
 
 DAY_S = 86_400
+EIGHT = struct.Struct("<8Q")
+"""The numbers that one hash gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +42,38 @@ class Explore:
         expected = round(request.k * share, 9)  # 0.1 * 30 is not 3
         if expected <= 0.0 or len(found) <= request.k:
             return found
-        chance = _Chance(query.user or request.session_id or "", int(query.now_s // DAY_S))
-        n_sure = math.floor(expected)
-        n = n_sure + (chance.uniform("slots") < expected - n_sure)
-        below = found.rows[request.k :]
-        pool = request.k + np.flatnonzero(release.catalogue.is_little_known[below])
-        picks, draws = _pick(
-            found.rows, [pool[slot :: math.ceil(expected)] for slot in range(n)], expected, chance
-        )
+        n_most = math.ceil(expected)
+        chances = _chances(query.user or request.session_id or "", query.now_s, n_most)
+        n = n_most - (chances.pop() >= 1.0 + expected - n_most)  # the last slot may be missing
+        is_wanted = release.catalogue.is_little_known.take(found.rows[request.k :])
+        pool = request.k + is_wanted.nonzero()[0]
+        parts = [pool[slot::n_most] for slot in range(n)]
+        picks, draws = _pick(found.rows, parts, expected, chances)
         trace.draws = tuple(draws)
         return _move_up(found, picks, draws, request.k) if picks else found
 
 
-@dataclass(frozen=True, slots=True)
-class _Chance:
-    """Uniform numbers in [0, 1) that depend on person, day and name only."""
+def _chances(user: str, now_s: float, n_slots: int) -> list[float]:
+    """Uniform numbers in [0, 1) that depend on person and day only.
 
-    user: str
-    day: int
-
-    def uniform(self, name: str) -> float:
-        digest = hashlib.blake2b(f"{self.day}\0{name}\0{self.user}".encode(), digest_size=8)
-        return int.from_bytes(digest.digest(), "little") / 2.0**64
+    One for each slot, and one that tells whether the last slot exists.
+    """
+    numbers: list[int] = []
+    while len(numbers) <= n_slots:
+        text = f"{int(now_s // DAY_S)}\0{len(numbers)}\0{user}"
+        numbers += EIGHT.unpack(hashlib.blake2b(text.encode()).digest())
+    return [(number >> 11) / 2.0**53 for number in numbers[: n_slots + 1]]
 
 
 def _pick(
-    rows: Rows, parts: Sequence[Rows], expected: float, chance: _Chance
+    rows: Rows, parts: Sequence[Rows], expected: float, chances: Sequence[float]
 ) -> tuple[list[int], list[Draw]]:
     """One position out of each part, and how likely it was; the last slot may be there by luck."""
     picks, draws = [], []
     for slot, part in enumerate(parts):
         if not len(part):
             continue
-        pick = int(part[int(chance.uniform(f"slot {slot}") * len(part))])
+        pick = int(part[int(chances[slot] * len(part))])
         exists = min(1.0, expected - slot)
         picks.append(pick)
         draws.append(Draw(int(rows[pick]), rows[part], exists / len(part)))
@@ -79,15 +81,14 @@ def _pick(
 
 
 def _move_up(found: Candidates, picks: list[int], draws: list[Draw], k: int) -> Candidates:
-    """The picked candidates at evenly spaced places of the first k, lower half first."""
-    taken = set(picks)
-    order = [i for i in range(len(found)) if i not in taken]
-    places = [k - 1 - (n_placed * k) // (2 * len(picks)) for n_placed in range(len(picks))]
-    for place, pick in zip(reversed(places), picks, strict=True):  # ascending: none moves another
-        order.insert(place, pick)
-    sources = found.sources.copy()
-    sources[picks] = Source.EXPLORATION
-    propensities = found.propensities.copy()
-    propensities[picks] = [draw.propensity for draw in draws]
+    """The picked candidates at evenly spaced places of the lower half of the first k.
+
+    More than fit there stand side by side at the end of the first k.
+    """
+    n, positions = len(picks), np.array(picks)
+    places = [k - 1 - i * max(k, 2 * n) // (2 * n) for i in reversed(range(n))]
+    sources, propensities = found.sources.copy(), found.propensities.copy()
+    sources[positions] = Source.EXPLORATION
+    propensities[positions] = [draw.propensity for draw in draws]
     marked = Candidates(found.rows, found.scores, sources, propensities)
-    return marked.take(np.array(order, dtype=np.int64))
+    return marked.move(positions, np.array(places))

@@ -21,20 +21,28 @@ class Filter:
         self, found: Candidates, query: Query, release: Release, trace: Trace
     ) -> Candidates:
         """The candidates that every rule keeps, in the same order. Never raises."""
-        top = found.rows[:TOP]
+        proposed = found
         for rule in self.rules:
             if not len(found):
                 break
             mask = _mask(rule, found, query, release, trace)
-            kept = found.keep(mask)
-            trace.remove(rule.name, len(found) - len(kept))
-            found = kept
-        if trace.top_removed is None and len(top):
-            trace.top_removed = len(top) - int(among(top, found.rows[:TOP]).sum())
+            if mask is not None:
+                kept = found.keep(mask)
+                trace.remove(rule.name, len(found) - len(kept))
+                found = kept
+        if trace.top_removed is None and len(proposed):
+            trace.top_removed = 0 if found is proposed else _top_removed(proposed, found)
         return found
 
 
-def _mask(rule: Rule, found: Candidates, query: Query, release: Release, trace: Trace) -> Mask:
+def _top_removed(proposed: Candidates, kept: Candidates) -> int:
+    top = proposed.rows[:TOP]
+    return len(top) - int(among(top, kept.rows[:TOP]).sum())
+
+
+def _mask(
+    rule: Rule, found: Candidates, query: Query, release: Release, trace: Trace
+) -> Mask | None:
     try:
         return rule(found.rows, query, release)
     except Exception:

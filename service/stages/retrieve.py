@@ -1,5 +1,6 @@
 """Several sources propose: the nearest items, and the person's own items again."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +80,7 @@ def _unknown(filters: Filters, release: Release) -> dict[str, tuple[str, ...]]:
 
 
 def own_items(vector: Vector, query: Query, release: Release) -> Candidates:
-    """The items of the person's own recent actions, scored for coming back to them.
+    """The items of the person's own recent actions, by row, scored for coming back to them.
 
     One average vector cannot list twenty separate things, so repeats are a source of their own:
     score = inner product + weight * (actions on the item / most actions on one item). Measured
@@ -88,7 +89,8 @@ def own_items(vector: Vector, query: Query, release: Release) -> Candidates:
     rows = query.rows[(query.rows >= 0) & ~query.session.is_negative]
     if not len(rows):
         return Candidates.none()
-    own, counts = np.unique(rows, return_counts=True)
+    times = Counter(rows.tolist())
+    own, counts = np.array(sorted(times.items())).T
     scores = release.catalogue.vectors[own] @ vector
     scores += np.float32(release.again_weight) * (counts / counts.max()).astype(np.float32)
-    return Candidates.of(own, scores.astype(np.float32, copy=False), Source.AGAIN).by_score()
+    return Candidates.of(own, scores.astype(np.float32, copy=False), Source.AGAIN)

@@ -36,12 +36,11 @@ class Sponsor:
             return found
         rows = release.catalogue.rows_of(tuple(dict.fromkeys(asked)))
         paid = Candidates.of(rows[rows >= 0], None, Source.SPONSORED)
-        places = range(FIRST_PLACE, query.request.k, EVERY)
+        places = np.arange(FIRST_PLACE, query.request.k, EVERY)
         paid = self.rules(paid, query, release, trace).head(min(self.most, len(places)))
         if not len(paid):
             return found
         both = paid.then(found)
-        order = list(range(len(paid), len(both)))
-        for paid_at, place in zip(range(len(paid)), places, strict=False):
-            order.insert(place, paid_at)
-        return both.take(np.array(order, dtype=np.int64))
+        positions = np.arange(len(paid))
+        lowest = len(both) - len(paid) + positions  # a short list ends before the places do
+        return both.move(positions, np.minimum(places[: len(paid)], lowest))

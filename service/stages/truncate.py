@@ -31,15 +31,15 @@ def truncate(
         trace.degrade("deadline")
     if len(items) < query.request.k:
         trace.degrade("short")
-    catalogue, session = release.catalogue, query.session
+    session = query.session
     known = query.rows[query.rows >= 0]
-    reasons = tuple(_REASONS[source] for source in items.sources.tolist())
+    reasons = tuple(map(_REASONS.__getitem__, items.sources.tolist()))
     if query.request.explain and vector is not None:
         reasons = _because(items, known, reasons, release)
     return Recommendation(
         recommendation_id=secrets.token_hex(12),
         items=items,
-        item_ids=tuple(catalogue.item_ids[row] for row in items.rows.tolist()),
+        item_ids=release.catalogue.ids_of(items.rows),
         reasons=reasons,
         requested=query.request.k,
         segment=query.segment,
@@ -55,9 +55,12 @@ def truncate(
 def _missing(query: Query, release: Release) -> tuple[str, ...]:
     """Ids that the request named and the catalogue does not know, each once."""
     request = query.request
-    brought = request.recent_actions.item_ids
-    asked = dict.fromkeys((*brought, *request.exclude_item_ids, *request.sponsored_item_ids))
-    return tuple(item_id for item_id in asked if release.catalogue.row_of(item_id) < 0)
+    is_all_known = (query.rows >= 0).all()  # what was brought is part of the session
+    brought = () if is_all_known else request.recent_actions.item_ids
+    asked = (*brought, *request.exclude_item_ids, *request.sponsored_item_ids)
+    ids = tuple(dict.fromkeys(asked))
+    rows = release.catalogue.rows_of(ids).tolist()
+    return tuple(item_id for item_id, row in zip(ids, rows, strict=True) if row < 0)
 
 
 def _because(

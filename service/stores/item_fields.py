@@ -9,8 +9,11 @@ from typing import Any
 from service.domain.items import ItemUpdate, NewItem, Value
 
 STOCK, PRICE, BLOCKED, ITEM = "stock", "price", "blocked", "item"
+ATTRIBUTE = "attribute"
 SAID_OF = (STOCK, PRICE, BLOCKED)
-"""Kinds of fields about an item, beside the item itself."""
+"""What may be said of an item before it arrives; its attributes it brings itself."""
+BETWEEN = "\x1f"
+"""Between the id of an item and the name of its attribute; neither holds control characters."""
 
 Pairs = Iterable[tuple[bytes, bytes]]
 
@@ -24,7 +27,7 @@ class Understood:
 
 
 def fields_of(update: ItemUpdate) -> dict[str, str]:
-    """The fields that an update sets, by name: `kind:id`."""
+    """The fields that an update sets, by name: `kind:id`, and behind it which attribute."""
     fields: dict[str, str] = {}
     if update.new is not None:
         fields[f"{ITEM}:{update.item_id}"] = _document(update.new, update.at_s)
@@ -34,6 +37,9 @@ def fields_of(update: ItemUpdate) -> dict[str, str]:
         fields[f"{PRICE}:{update.item_id}"] = f"{update.price!r} {update.at_s!r}"
     if update.is_blocked is not None:
         fields[f"{BLOCKED}:{update.item_id}"] = f"{int(update.is_blocked)} {update.at_s!r}"
+    for name, value in update.attributes.items():
+        field = f"{ATTRIBUTE}:{update.item_id}{BETWEEN}{name}"
+        fields[field] = f"{_json(value)} {update.at_s!r}"
     return fields
 
 
@@ -54,7 +60,7 @@ def read_fields(pairs: Pairs, at_s: float = 0.0) -> Understood:
         try:
             kind, _, item_id = name.decode(errors="replace").partition(":")
             update = _READERS[kind](item_id, value, at_s)
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             n_unreadable += 1
             continue
         (said if update.new is None else items).append(update)
@@ -83,6 +89,15 @@ def _blocked(item_id: str, value: bytes, _at_s: float) -> ItemUpdate:
         return ItemUpdate(item_id, 0.0, is_blocked=True)
 
 
+def _attribute(of: str, value: bytes, _at_s: float) -> ItemUpdate:
+    item_id, _, name = of.partition(BETWEEN)
+    document, _, moment = value.rpartition(b" ")
+    at_s = float(moment)
+    if not (item_id and name and math.isfinite(at_s)):
+        raise ValueError("no item, no attribute, or no moment")
+    return ItemUpdate(item_id, at_s, attributes={name: _value(json.loads(document))})
+
+
 def _item(item_id: str, value: bytes, _at_s: float) -> ItemUpdate:
     document: dict[str, Any] = json.loads(value)
     at_s = float(document.pop("at_s"))
@@ -103,16 +118,26 @@ def _item(item_id: str, value: bytes, _at_s: float) -> ItemUpdate:
 
 def _value(its: object) -> Value:
     if isinstance(its, list):
-        return tuple(map(str, its))
-    if not isinstance(its, str | float | int):
-        raise TypeError("neither words nor a number nor a flag")
-    return its
+        return tuple(_word(str(one)) for one in its)
+    if isinstance(its, str):
+        return _word(its)
+    if isinstance(its, bool):
+        return its
+    if isinstance(its, int | float):
+        return float(its)
+    raise TypeError("neither words nor a number nor a flag")
+
+
+def _word(word: str) -> str:
+    word.encode()  # half a character, which JSON can hold, is a UnicodeError
+    return word
 
 
 _READERS: Mapping[str, Callable[[str, bytes, float], ItemUpdate]] = {
     STOCK: _stock,
     PRICE: _price,
     BLOCKED: _blocked,
+    ATTRIBUTE: _attribute,
     ITEM: _item,
 }
 
@@ -120,4 +145,8 @@ _READERS: Mapping[str, Callable[[str, bytes, float], ItemUpdate]] = {
 def _document(new: NewItem, at_s: float) -> str:
     """JSON without what is unknown."""
     known = {name: its for name, its in asdict(new).items() if its not in ((), {}, "", None)}
-    return json.dumps({**known, "at_s": at_s}, ensure_ascii=False, separators=(",", ":"))
+    return _json({**known, "at_s": at_s})
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -21,7 +21,8 @@ OUTCOMES: tuple[str, ...] = (
     "other",
 )
 OPERATIONS: tuple[str, ...] = (
-    *("read", "record", "identity", "item_read", "item_write", "health"),
+    *("read", "record", "identity", "item_read", "item_write", "page_read", "page_write"),
+    *("trend_read", "trend_write", "health"),
 )
 
 _CLASSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (

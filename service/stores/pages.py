@@ -16,7 +16,7 @@ from service.stores.keys import page_key
 FLUSH_S = 0.02
 """A list may be continued on another process this long after it was sent."""
 WAITING = 5000
-"""Lists that wait to be written; beyond that the oldest cannot be continued."""
+"""Lists that wait to be written; those beyond it cannot be continued."""
 SHOWN_MOST = 2000
 """The newest items remembered of one list and its pages."""
 
@@ -58,12 +58,14 @@ class RedisPages:
         """Writes what waits; while it is being written it can still be read here.
 
         Raises:
-            StoreUnavailable: some of it is not written, and forgotten.
+            StoreUnavailable: what belongs to some server is not written, and forgotten.
         """
         pages = dict(self._waiting)
         try:
-            for node, its in self._by_node(pages).items():
-                await self._write(node, its)
+            writes = (self._write(node, its) for node, its in self._by_node(pages).items())
+            ends = await asyncio.gather(*writes, return_exceptions=True)
+            for error in filter(None, ends):
+                raise error
         finally:
             for one in pages:
                 del self._waiting[one]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -12,6 +12,7 @@ from service.errors import SetupInvalid
 from service.stores.connections import CONNECTIONS
 from service.stores.names import Names
 from service.stores.places import Kind, Place
+from service.stores.quick import QuickPool, QuickRedis
 from service.stores.sentinel import MASTER_CONNECTIONS, MasterFinder
 
 
@@ -41,7 +42,7 @@ def open_pool(place: Place, bounds: Bounds, finder: MasterFinder | None = None) 
     if finder is not None:
         options |= {"connection_class": MASTER_CONNECTIONS[place.scheme], "finder": finder}
     try:
-        pool = BlockingConnectionPool(
+        pool = QuickPool(
             **options,
             max_connections=bounds.size,
             timeout=bounds.wait_s,
@@ -54,7 +55,7 @@ def open_pool(place: Place, bounds: Bounds, finder: MasterFinder | None = None) 
         pool.connection_class(**pool.connection_kwargs)  # complains of options it does not know
     except (TypeError, ValueError) as error:
         raise SetupInvalid(f"the Redis URL cannot be read: {error}") from error
-    return Redis(connection_pool=pool)
+    return QuickRedis(connection_pool=pool)
 
 
 def master_finder(place: Place, bounds: Bounds) -> MasterFinder | None:

@@ -8,10 +8,12 @@ from service.stores.cluster import RedisCluster
 from service.stores.keys import trend_key
 
 WRITTEN_AT_ONCE = 2000
+READ_MOST = 1000
+"""Names of an hour that are read, the heaviest: the event loop never parses a whole catalogue."""
 
 
 class RedisTrends:
-    """Counts over Redis (`service.ports.stores.TrendStore`): one hash for each hour."""
+    """Counts over Redis (`service.ports.stores.TrendStore`): one sorted set for each hour."""
 
     def __init__(self, client: RedisClient | RedisCluster, ttl_s: int) -> None:
         self._client = client
@@ -32,7 +34,7 @@ class RedisTrends:
             ) -> tuple[None, str]:
                 pipeline = node.writes.pipeline(transaction=False)
                 for name, weight in part:
-                    pipeline.hincrbyfloat(key, name, weight)
+                    pipeline.zincrby(key, weight, name)
                 pipeline.expire(key, self._ttl_s)
                 await pipeline.execute()
                 return None, "ok"
@@ -41,7 +43,7 @@ class RedisTrends:
             await self._client.run_at(key, "trend_write", limit_s, send)
 
     async def read(self, hour: int) -> Mapping[str, float]:
-        """The counts of an hour.
+        """The heaviest counts of an hour, at most `READ_MOST`.
 
         Raises:
             StoreUnavailable: not readable.
@@ -49,19 +51,9 @@ class RedisTrends:
         key = trend_key(hour)
 
         async def fetch(node: RedisClient) -> tuple[dict[str, float], str]:
-            stored: Any = await node.writes.hgetall(key)
-            return _numbers(stored), "ok" if stored else "miss"
+            stored: Any = await node.writes.zrevrange(key, 0, READ_MOST - 1, withscores=True)
+            weights = {name.decode(errors="replace"): weight for name, weight in stored}
+            return weights, "ok" if stored else "miss"
 
         limit_s = self._client.options.write_timeout_s
         return await self._client.run_at(key, "trend_read", limit_s, fetch)
-
-
-def _numbers(stored: Mapping[bytes, bytes]) -> dict[str, float]:
-    """Foreign entries that are no number count for nothing."""
-    numbers = {}
-    for name, weight in stored.items():
-        try:
-            numbers[name.decode(errors="replace")] = float(weight)
-        except ValueError:
-            continue
-    return numbers

@@ -113,8 +113,8 @@ def checked(vector: Vector) -> Vector:
     Raises:
         TowerUnavailable: with the outcome nan, inf, zero or norm.
     """
-    with np.errstate(over="ignore"):
-        square = float(vector @ vector)  # one number tells: not finite if any element is not
+    wide = vector.astype(np.float64)  # whose squares are never too large
+    square = float(wide @ wide)  # one number tells: not finite if any element is not
     if abs(square - 1.0) <= 2 * NORM_TOLERANCE:
         return vector
     if np.isnan(vector).any():

@@ -38,6 +38,7 @@ from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
 from service.stores.trends import RedisTrends
 from service.trends import TREND_TTL_S, Trends
+from service.wiring.lives import living
 from service.wiring.read_path import Scenario, Shared, lookup_of, make_scenarios, page_of
 from service.wiring.redis import keep_of, options_of, redis_url
 
@@ -122,8 +123,7 @@ async def open_parts(settings: Settings, seat: Seat | None = None) -> AsyncItera
         watch = Watch(releases, metrics.operator, settings.releases.probe_every_s)
         pulse = feel_pulse(metrics.process)
         lives = (items.run(), pulse, shadow.run(), watch.run(), impressions.run(), pages.run())
-        for life in (*lives, trends.run()):
-            stack.push_async_callback(_end, asyncio.create_task(life))
+        await stack.enter_async_context(living(*lives, trends.run()))
         yield Parts(
             *(settings, releases, redis, scenarios, ingest, items, people, metrics, clock),
             admin=admin,
@@ -207,9 +207,3 @@ def _cached(stored: SessionStore, cache_s: float) -> SessionStore:
 
 def _event_rules(settings: Sessions) -> EventRules:
     return EventRules(settings.late_after_s, settings.future_after_s)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

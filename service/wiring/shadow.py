@@ -1,21 +1,24 @@
 """The read path of a release that only looks on."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from service.domain.recommendations import Recommendation
+from service.domain.requests import Request
+from service.domain.traces import Trace
 from service.ports.serving import Releases
 from service.settings.scenarios import DEFAULT
 from service.settings.tree import Settings
-from service.shadow.replay import listening
+from service.shadow.replay import Recommend, listening
 from service.stores.cluster import open_client
 from service.stores.pages import RedisPages
 from service.stores.redis import RedisSessions
 from service.stores.trends import RedisTrends
 from service.trends import TREND_TTL_S, Trends
-from service.wiring.read_path import Shared, lookup_of, make_scenarios, page_of
+from service.wiring.lives import living
+from service.wiring.read_path import Scenario, Shared, lookup_of, make_scenarios, page_of
 from service.wiring.redis import keep_of, options_of, redis_url
 
 SHADOW_REDIS = {
@@ -41,10 +44,18 @@ async def open_shadow(settings: Settings, releases: Releases, run: Path) -> Asyn
             sessions = RedisSessions(redis, keep_of(settings.sessions), clock)
             patient = settings.model_copy(update={"redis": its})
             trends = Trends(RedisTrends(redis, TREND_TTL_S), releases, clock)
-            reading = asyncio.create_task(trends.run())
             page = page_of(patient, RedisPages(redis, 0))
             shared = Shared(releases, clock, lookup_of(patient, sessions), page, trends)
-            pipelines = make_scenarios(patient, shared)
-            async with listening(run, releases.live.name, pipelines[DEFAULT].pipeline):
+            recommend = _by_scenario(make_scenarios(patient, shared))
+            async with living(trends.run()), listening(run, releases.live.name, recommend):
                 yield
-            reading.cancel()
+
+
+def _by_scenario(scenarios: Mapping[str, Scenario]) -> Recommend:
+    """Answers as the live release does; a word that is no scenario is a label."""
+
+    async def recommend(request: Request, trace: Trace) -> Recommendation:
+        scenario = scenarios.get(request.scenario, scenarios[DEFAULT])
+        return await scenario.pipeline.recommend(request, trace)
+
+    return recommend

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.families import family, running_family, store
 from tests.faults.shop import Shop, opened_shop
 from tests.redis_server import RedisServer, redis_server
 from tests.releases import make_release
+
+__all__ = ["family", "running_family", "store"]
 
 
 @pytest.fixture(scope="session")

@@ -11,31 +11,13 @@ import pytest
 
 from service.errors import ReleaseRefused
 from tests.journeys.running import until
-from tests.processes import SOON_S, A, Crowd, Served, is_alive, kill, made_store, point, served
+from tests.processes import SOON_S, Crowd, Served, is_alive, kill, served
 
 pytestmark = pytest.mark.redis
 SWITCHES = 2
 KILLS = 6
 REPLACED_WITHIN_S = 10.0
 """0.5 s and a start, on a machine that does other things too."""
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_store(tmp_path_factory.mktemp("releases"))
-
-
-@pytest.fixture(scope="module")
-def running_family(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    point(store, A)
-    with served(store, tmp_path_factory.mktemp("family")) as family:
-        yield family
-
-
-@pytest.fixture
-def family(running_family: Served) -> Served:
-    running_family.settled()
-    return running_family
 
 
 @pytest.fixture

@@ -56,6 +56,10 @@ class Running:
     def log(self) -> str:
         return self._log.read_text()
 
+    def another(self) -> "Running":
+        """The same service, on a connection of its own."""
+        return Running(self.process, self.url, self._log)
+
     def recommend(self, **request: object) -> dict[str, object]:
         response = self.http.post("/v1/recommend", json=request)
         assert response.status_code == 200, response.text

@@ -137,7 +137,7 @@ def _of_people(keys: list[bytes]) -> set[bytes]:
 BEHIND_THE_ANSWERS = {
     *("cmdstat_config", "cmdstat_info"),
     *("cmdstat_xrange", "cmdstat_set"),  # item updates, pages
-    *("cmdstat_hincrbyfloat", "cmdstat_expire", "cmdstat_hgetall"),  # what rises
+    *("cmdstat_zincrby", "cmdstat_expire", "cmdstat_zrevrange"),  # what rises
 }
 """What is asked in the background, whether or not anybody wants a list."""
 

@@ -1,15 +1,18 @@
-"""New items, prices and policy: told to one process, known to all, kept until a release knows."""
+"""New items, and what changes of known ones: told to one process, known to all, and kept."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from models.building.store import publish
 from service.releases.loader import load_release
 from tests.journeys.running import Running, item_ids, running, sources, until
+from tests.processes import served
 from tests.redis_server import redis_server
-from tests.releases import make_draft, make_shop
+from tests.releases import Shop, make_draft, make_shop
+from tests.workers import a_caller_each
 
 TOY = {"item_id": "n-1", "title": "brand-new toy", "category": "toys", "price": 7.5, "stock": 3}
 SOON_S = 5.0
@@ -85,6 +88,50 @@ def test_policy_and_price_change_for_everybody(
         first = item_ids(two.recommend(**asked))[0]
         one.http.patch(f"/v1/items/{first}", json=change)
         until(lambda: not has(two, first, **asked), SOON_S, "changed for the other")
+
+
+@pytest.mark.redis
+def test_filters_by_an_attribute_that_changes_follow_on_every_worker_and_over_a_new_release(
+    tmp_path: Path,
+) -> None:
+    store, later = tmp_path / "store", "20231115-000000"
+    publish(make_draft(blue_shop(1)), store)
+    with served(store, tmp_path / "shop") as family, a_caller_each(family) as workers:
+        assert {tuple(reds(one)) for one in workers} == {()}
+        said = {"attributes": {"colour": "red", "weight": 0.5}}
+        told = workers[0].http.patch("/v1/items/item-3", json=said).json()
+        assert told == {"item_id": "item-3", **said, "is_known": True}
+        until(lambda: all(reds(one) == ["item-3"] for one in workers), SOON_S, "red for all")
+    with served(store, tmp_path / "shop") as family:
+        until(lambda: reds(family.service) == ["item-3"], SOON_S, "red after a restart")
+        publish(make_draft(blue_shop(2), seed=2, name=later), store)
+        family.activate(later)
+        family.settled()
+        with a_caller_each(family) as workers:
+            until(lambda: all(reds(one) == ["item-3"] for one in workers), SOON_S, "red again")
+            light = {"weight": {"max": 0.6}, "colour": {"none": ["blue"]}}
+            answer = workers[1].recommend(k=5, filters=light)
+            assert (item_ids(answer), answer["versions"]["release"]) == (["item-3"], later)  # type: ignore[index]
+
+
+def blue_shop(seed: int) -> Shop:
+    """Every item is blue, and heavy."""
+    shop = make_shop(seed=seed)
+    n = len(shop.items)
+    attributes = {"colour": pa.array(["blue"] * n), "weight": pa.array([5.0] * n)}
+    return replace(shop, items=replace(shop.items, attributes=attributes))
+
+
+def reds(shop: Running) -> list[str]:
+    """Asked for by somebody new and by somebody with a taste, who get the same items."""
+    filters = {"colour": ["red"]}
+    viewed = [{"item_id": "item-9", "event_type": "view"}]
+    found = [
+        item_ids(shop.recommend(k=5, filters=filters, recent_actions=actions))
+        for actions in ([], viewed)
+    ]
+    assert found[0] == found[1]
+    return found[0]
 
 
 def test_a_new_item_is_kept_until_a_release_contains_it(tmp_path: Path) -> None:

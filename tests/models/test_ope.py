@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from models.__main__ import main
@@ -13,7 +15,7 @@ from models.ope import POLICIES, Slot, estimate, first, read_slots, uniform
 from service.domain.events import Event
 from service.domain.requests import Request
 from service.domain.traces import Trace
-from service.impressions.files import RotatedFiles
+from service.impressions.files import RotatedFiles, log_files
 from service.impressions.log import ImpressionLog
 from service.stages.explore import Explore
 from service.stages.truncate import truncate
@@ -107,6 +109,46 @@ def test_a_folder_without_a_log_is_named(
 ) -> None:
     assert main(["ope", str(tmp_path)]) == 2
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_rotated_files_with_torn_ends_lose_only_what_is_torn(log: Path, tmp_path: Path) -> None:
+    (path,) = log_files(log)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number, start in enumerate(range(0, len(lines), 5000)):
+        part = b"".join(lines[start : start + 5000])
+        (tmp_path / f"impressions-2026-{number}.jsonl").write_bytes(part + lines[start][:-9])
+    whole = [*read_slots(log, "click", 86_400.0)]
+    assert len([*log_files(tmp_path)]) > 1
+    assert [*read_slots(tmp_path, "click", 86_400.0)] == whole
+    assert sum(slot.reward for slot in whole) > 0
+
+
+def test_a_file_that_only_begins_is_no_log_yet_and_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "impressions-1.jsonl").write_text('{"kind": "impression", "dra')
+    assert main(["ope", str(tmp_path)]) == 2
+    assert "holds no explored slot" in capsys.readouterr().err
+
+
+def test_ids_may_hold_what_other_readers_take_for_the_end_of_a_line(tmp_path: Path) -> None:
+    item = "a\u2028b\u0085c"
+    line = {"kind": "impression", "at": 1.0, "recommendation_id": "r"}
+    draws = [{"item_id": item, "pool": [item, "d"], "propensity": 0.5}]
+    (tmp_path / "impressions-1.jsonl").write_bytes(orjson.dumps({**line, "draws": draws}) + b"\n")
+    assert [*read_slots(tmp_path, "click", 1.0)] == [Slot((item, "d"), item, 0.5, 0.0)]
+
+
+def test_a_file_that_is_rotated_away_while_it_is_read_is_left_out(
+    log: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(log, tmp_path, dirs_exist_ok=True)
+    (path,) = log_files(tmp_path)
+    (tmp_path / "impressions-1.jsonl").write_bytes(path.read_bytes())
+    slots = read_slots(tmp_path, "click", 86_400.0)
+    next(slots)
+    path.unlink()
+    assert len([*slots]) > 0
 
 
 def test_a_broken_line_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,6 +77,13 @@ def test_everything_wrong_is_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert "'eighty'" in lines[3]
 
 
+def test_sizes_of_the_impression_log_have_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGHTLINE_IMPRESSIONS__FILE_BYTES", "1000000")
+    monkeypatch.setenv("SIGHTLINE_IMPRESSIONS__TOTAL_BYTES", "1999999")
+    with pytest.raises(SetupInvalid, match="total_bytes must be at least twice file_bytes"):
+        load_settings()
+
+
 def test_a_wrong_redis_url_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "http://user:secret@db")
     with pytest.raises(SetupInvalid, match="SIGHTLINE_REDIS__URL") as error:

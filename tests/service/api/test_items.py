@@ -3,10 +3,27 @@
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 
+from service.catalogue.attributes import read_attribute
 from service.domain.items import NewItem
+from tests.factories import make_catalogue, make_release
 from tests.service.api.world import World
+
+N = 30
+DECLARED = {
+    "colours": pa.array([[]] * N, pa.list_(pa.string())),
+    "watts": pa.array([60.0] * N),
+    "is_vegan": pa.array([False] * N),
+}
+
+
+@pytest.fixture
+def world() -> World:
+    """Its release declares more than it has to."""
+    attributes = {name: read_attribute(pa.chunked_array([its])) for name, its in DECLARED.items()}
+    return World(make_release(make_catalogue(N, attributes=attributes)))
 
 
 async def shown(client: httpx.AsyncClient) -> set[str]:
@@ -65,6 +82,20 @@ async def test_price_and_policy_are_changed_as_well(
     assert told.at_s == world.now_s
 
 
+async def test_declared_attributes_are_changed_as_well(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    said = {"category": "garden", "colours": ["red", "blue"], "watts": 40, "is_vegan": True}
+    response = await client.patch("/v1/items/i5", json={"stock": 3, "attributes": said})
+    assert response.json() == {
+        **{"item_id": "i5", "stock": 3, "is_known": True},
+        "attributes": said,
+    }
+    (told,) = world.items.log
+    assert told.attributes == {**said, "colours": ("red", "blue")}
+    assert (told.stock, told.price) == (3, None)
+
+
 @pytest.mark.parametrize(
     ("patch", "field"),
     [
@@ -73,6 +104,16 @@ async def test_price_and_policy_are_changed_as_well(
         ({"price": None}, "price"),
         ({"is_blocked": 1}, "is_blocked"),
         ({"colour": "red"}, "colour"),
+        ({"attributes": {}}, "attributes"),
+        ({"attributes": None}, "attributes"),
+        ({"attributes": {"colour": "red"}}, "attributes.colour"),
+        ({"attributes": {"price": 2.5}}, "attributes.price"),
+        ({"attributes": {"stock": 2}}, "attributes.stock"),
+        ({"attributes": {"category": ["a", "b"]}}, "attributes.category"),
+        ({"attributes": {"watts": True}}, "attributes.watts"),
+        ({"attributes": {"is_vegan": 1}}, "attributes.is_vegan"),
+        ({"attributes": {"colours": "red"}}, "attributes.colours"),
+        ({"attributes": {"category": "garden", "colour": "red"}}, "attributes.colour"),
     ],
 )
 async def test_a_wrong_change_names_the_field(

@@ -1,62 +1,14 @@
 """What is said of items, on top of a release."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from service.catalogue.growing import ARRIVALS_MAX
-from service.catalogue.live import LiveCatalogue
-from service.catalogue.stock import StockColumn
-from service.catalogue.updates import LiveUpdates
-from service.domain.arrays import Vector
-from service.domain.items import ItemUpdate, NewItem
-from service.items import Items
-from tests.fake_memories import CountedItems
-from tests.fakes import FakeItems
-from tests.service.catalogue.shelves import DIM, small_columns
-
-BUILT_AT_S = 1000.0
-LATER_S, EARLIER_S = 1001.0, 999.0
-LAMP = NewItem("lamp", "garden", "bert", 12.5)
-NO_VECTOR = "nothing is like it"
-
-
-def vectors_of(items: Sequence[NewItem]) -> list[Vector | None]:
-    """A vector that depends on the title."""
-    found: list[Vector | None] = []
-    for item in items:
-        vector = np.eye(DIM, dtype=np.float32)[len(item.title) % DIM]
-        found.append(None if item.title == NO_VECTOR else vector)
-    return found
-
-
-@dataclass
-class Shop:
-    """A release that can be changed."""
-
-    catalogue: LiveCatalogue = field(default_factory=lambda: LiveCatalogue(small_columns()))
-
-    def __post_init__(self) -> None:
-        self.stock = StockColumn(small_columns().in_stock)
-        self.updates = LiveUpdates(self.catalogue, self.stock, BUILT_AT_S, vectors_of)
-
-    def tell(self, item_id: str, at_s: float = LATER_S, **said: object) -> list[str]:
-        """One update; what its parts did."""
-        update = ItemUpdate(item_id, at_s, **said)  # type: ignore[arg-type]
-        return [outcome.effect for outcome in self.updates.apply([update])]
-
-    def state(self, item_id: str) -> tuple[bool, float, bool] | None:
-        """In stock, price and blocked, None for an item that is not served."""
-        row = self.catalogue.row_of(item_id)
-        if row < 0:
-            return None
-        price = float(self.catalogue.prices[row])
-        return bool(self.stock.in_stock[row]), price, bool(self.catalogue.is_blocked[row])
+from service.domain.items import ItemUpdate
+from tests.service.catalogue.shelves import DIM
+from tests.service.catalogue.told import EARLIER_S, LAMP, LATER_S, NO_VECTOR, Shop
 
 
 @pytest.fixture
@@ -82,6 +34,43 @@ def test_a_release_knows_better_than_an_older_price_but_not_than_an_older_block(
     assert shop.state("i2") == (False, 1.0, True)
     assert shop.tell("i2", EARLIER_S, is_blocked=False) == ["older"]
     assert shop.state("i2") == (False, 1.0, True)
+
+
+def test_attributes_of_a_known_item_and_of_an_arrival(shop: Shop) -> None:
+    shop.tell("n-1", new=replace(LAMP, attributes={"is_vegan": True}))
+    assert (shop.passed("i0"), shop.passed("n-1")) == (["cheap"], ["vegan"])
+    said = {"category": "toys", "seller": "anna", "tags": ("red", "big"), "is_vegan": True}
+    for item_id in ("i0", "n-1"):
+        shop.tell(item_id, attributes=said)
+        assert shop.tell(item_id, attributes=said) == ["unchanged"] * 4
+        assert set(shop.passed(item_id)) - {"cheap"} == {"toys", "anna", "red", "vegan"}
+        row = shop.catalogue.row_of(item_id)
+        assert shop.catalogue.category_names[shop.catalogue.categories[row]] == "toys"
+        assert shop.catalogue.seller_names[shop.catalogue.sellers[row]] == "anna"
+    assert shop.passed("i2") == ["cheap"]
+    shop.tell("i0", attributes={"tags": (), "is_vegan": False, "category": "new"})
+    assert shop.passed("i0") == ["anna", "cheap"]
+
+
+def test_what_is_no_attribute_of_the_release_and_no_value_of_it_changes_nothing(
+    shop: Shop,
+) -> None:
+    odd = {"colour": "red", "price": 9.0, "tags": "red", "is_vegan": 1.0, "category": ""}
+    assert shop.tell("i0", attributes=odd) == ["unknown"] * 5
+    assert shop.tell("nobody", attributes={"category": "toys"}) == ["unknown"]
+    assert (shop.passed("i0"), shop.state("i0")) == (["cheap"], (True, 1.0, False))
+
+
+def test_a_release_and_an_item_told_anew_know_better_than_older_attributes(shop: Shop) -> None:
+    assert shop.tell("i0", EARLIER_S, attributes={"category": "toys"}) == ["older"]
+    shop.tell("n-1", new=LAMP)
+    shop.tell("n-1", LATER_S + 1, attributes={"category": "toys", "tags": ("red",)})
+    assert shop.tell("n-1", LATER_S + 2, new=LAMP) == ["applied"]
+    assert shop.passed("n-1") == []
+    assert shop.tell("n-1", LATER_S + 1, attributes={"category": "toys"}) == ["older"]
+    row = shop.catalogue.row_of("n-1")
+    assert shop.catalogue.category_names[shop.catalogue.categories[row]] == "garden"
+    assert (row, len(shop.catalogue)) == (6, 7)
 
 
 def test_whoever_compares_stock_by_identity_learns_of_a_block(shop: Shop) -> None:
@@ -174,118 +163,3 @@ def test_only_so_many_items_arrive(shop: Shop) -> None:
     assert shop.tell("one-too-many", new=LAMP) == ["full"]
     assert shop.state("one-too-many") is None
     assert shop.state(f"n-{ARRIVALS_MAX - 1}") == (True, 12.5, False)
-
-
-SAYINGS = [
-    ItemUpdate(item_id, 0.0, **said)  # type: ignore[arg-type]
-    for item_id in ("i0", "i1", "n-0", "n-1")
-    for said in (
-        {"stock": 0},
-        {"stock": 2},
-        {"price": 2.5},
-        {"price": 9.0, "stock": 1},
-        {"is_blocked": True},
-        {"is_blocked": False},
-        {"new": LAMP},
-        {"new": LAMP, "stock": 0},
-        {"new": replace(LAMP, price=3.5), "price": 3.5},
-        {"new": replace(LAMP, title="another", price=None), "is_blocked": True},
-    )
-]
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), st.lists(st.sampled_from(SAYINGS), max_size=4))))
-async def test_who_was_told_bit_by_bit_knows_what_a_newcomer_is_told(
-    rounds: list[tuple[int, list[ItemUpdate]]],
-) -> None:
-    """Two processes tell each other, each applying its own words at once; a third starts last."""
-    store, now_s = FakeItems(keeps=3), BUILT_AT_S
-    shops = [Shop(), Shop(), Shop()]
-    first, second, newcomer = (
-        Items(store, Held(shop), lambda: 0.0, CountedItems()) for shop in shops
-    )
-    for who, words in rounds:
-        now_s += 1.0
-        said = [replace(word, at_s=now_s) for word in words]
-        if who < 2:
-            await (first, second)[who].update(said)
-        else:
-            await first.catch_up()
-    for items in (first, second, newcomer):
-        await items.catch_up()
-        await items.catch_up()
-    for item_id in ("i0", "i1", "n-0", "n-1"):
-        states = [shop.state(item_id) for shop in shops]
-        np.testing.assert_equal(states[0], states[2])
-        np.testing.assert_equal(states[1], states[2])
-
-
-class Held:
-    """`service.ports.serving.Releases` with one release, of which only the updates are used."""
-
-    def __init__(self, shop: Shop) -> None:
-        self.live = cast(Any, shop)
-
-
-IDS = st.sampled_from(["i0", "i1", "n-0", "n-1", "n-2"])
-SAID = st.builds(
-    ItemUpdate,
-    item_id=IDS,
-    at_s=st.sampled_from([EARLIER_S, LATER_S]),
-    stock=st.none() | st.integers(0, 2),
-    price=st.none() | st.sampled_from([1.0, 2.5, 9.0]),
-    is_blocked=st.none() | st.booleans(),
-    new=st.none()
-    | st.sampled_from([LAMP, replace(LAMP, price=2.5), replace(LAMP, title="other", price=None)]),
-)
-
-
-class Oracle:
-    """The same in plain words: one dict per item."""
-
-    def __init__(self) -> None:
-        self.items = {
-            one: {"since": BUILT_AT_S, "stock": True, "price": 1.0, "blocked": False, "new": None}
-            for one in ("i0", "i1")
-        }
-
-    def tell(self, update: ItemUpdate) -> None:
-        if update.new is not None:
-            self._arrive(update, update.new)
-        its = self.items.get(update.item_id)
-        if its is None:
-            return
-        is_newer = update.at_s >= its["since"]  # type: ignore[operator]
-        if update.stock is not None:
-            its["stock"] = update.stock > 0
-        if update.price is not None and is_newer:
-            its["price"] = update.price
-        is_new = its["new"] is not None
-        if update.is_blocked is not None and (update.is_blocked or is_newer or is_new):
-            its["blocked"] = update.is_blocked
-
-    def _arrive(self, update: ItemUpdate, new: NewItem) -> None:
-        its = self.items.setdefault(update.item_id, {"stock": True, "blocked": False, "new": None})
-        if not update.item_id.startswith("i"):
-            its |= {"new": new, "since": update.at_s, "price": new.price}
-
-
-@given(st.lists(SAID, max_size=12), st.integers(1, 4))
-def test_any_updates_in_any_portions_are_what_plain_words_say(
-    said: list[ItemUpdate], portion: int
-) -> None:
-    shop, oracle = Shop(), Oracle()
-    for start in range(0, len(said), portion):
-        shop.updates.apply(said[start : start + portion])
-    for update in said:
-        oracle.tell(update)
-    for item_id in ("i0", "i1", "n-0", "n-1", "n-2"):
-        its = oracle.items.get(item_id)
-        found = shop.state(item_id)
-        if its is None:
-            assert found is None
-            continue
-        price = np.nan if its["price"] is None else its["price"]
-        assert found is not None
-        np.testing.assert_equal(found, (its["stock"], price, its["blocked"]))

@@ -42,3 +42,14 @@ def test_keep_only_removes(rows: list[int], data: st.DataObject) -> None:
     mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))))
     kept = make_candidates(*rows).keep(mask.astype(bool)).rows.tolist()
     assert kept == [row for row, keep in zip(rows, mask, strict=True) if keep]
+
+
+@given(st.integers(1, 30), st.data())
+def test_what_is_moved_stands_where_it_was_told_and_the_others_keep_their_order(
+    n: int, data: st.DataObject
+) -> None:
+    some = st.permutations(range(n)).map(lambda order: order[: n // 2])
+    positions, places = data.draw(some), data.draw(some)
+    found = make_candidates(*range(n)).move(np.array(positions, int), np.array(places, int))
+    assert found.rows[places].tolist() == positions
+    assert np.delete(found.rows, places).tolist() == sorted(set(range(n)) - set(positions))

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from service.domain.events import Event
 from service.domain.recommendations import Recommendation
@@ -102,6 +104,24 @@ async def test_a_disk_that_fails_loses_lines_and_nothing_else(tmp_path: Path) ->
     log.happened(click("00" * 12))
     await written(log)
     assert lost.n == 1
+
+
+def test_what_a_full_disk_tears_stays_the_end_of_its_file(tmp_path: Path) -> None:
+    files = RotatedFiles(tmp_path, 2**20, 2**22)
+    line = b'{"n": "' + b"x" * 600 + b'"}\n'
+    files.append(line)
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, former[1]))
+    try:
+        with pytest.raises(OSError):
+            files.append(line)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    files.append(line)
+    assert sorted(path.read_bytes() for path in log_files(tmp_path)) == [
+        line,
+        (line + line)[:1000],
+    ]
 
 
 async def test_lines_reach_the_disk_while_the_service_runs(tmp_path: Path) -> None:

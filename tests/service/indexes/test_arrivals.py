@@ -34,6 +34,7 @@ TYPES = {
 }
 WORDS = ("books", "toys", "garden", "unheard of")
 TAGS = ("old", "red", "unheard of")
+SELLERS = ("anna", "zoe")
 
 
 def vectors_of(items: Sequence[NewItem]) -> list[Vector | None]:
@@ -75,6 +76,7 @@ class Shop:
         self.updates.apply([ItemUpdate(item_id, 2.0, **said)])  # type: ignore[arg-type]
         if "price" in said:
             self.known[item_id]["price"] = said["price"]  # type: ignore[assignment]
+        self.known[item_id] |= said.get("attributes", {})  # type: ignore[operator]
 
     def allowed(self, filters: Filters) -> set[str]:
         """As if all of them were columns of one release."""
@@ -115,6 +117,7 @@ FILTERS = st.fixed_dictionaries(
     optional={
         "category": st.builds(Condition, any_of=words(WORDS), none_of=words(WORDS)),
         "tags": st.builds(Condition, any_of=words(TAGS), none_of=words(TAGS)),
+        "seller": st.builds(Condition, any_of=words(SELLERS), none_of=words(SELLERS)),
         "price": st.builds(Condition, at_least=PRICES, at_most=PRICES),
         "is_vegan": st.builds(Condition, is_set=st.none() | st.booleans()),
         "not declared": st.just(Condition(any_of=("x",))),
@@ -132,7 +135,13 @@ ITEM = st.fixed_dictionaries(
 CHANGE = st.tuples(
     st.sampled_from(["i0", "i1", "n-0", "n-1", "n-2"]),
     st.sampled_from(
-        [{"stock": 0}, {"stock": 2}, {"price": 2.5}, {"price": 0.5}, {"is_blocked": True}]
+        [
+            *({"stock": 0}, {"stock": 2}, {"price": 2.5}, {"price": 0.5}, {"is_blocked": True}),
+            *({"attributes": {"category": word}} for word in WORDS[:3]),
+            {"attributes": {"seller": "zoe", "is_vegan": True}},
+            {"attributes": {"is_vegan": False}, "price": 1.0},
+            *({"attributes": {"tags": tags}} for tags in ((), ("red",), TAGS[:2])),
+        ]
     ),
 )
 
@@ -190,6 +199,22 @@ def test_a_price_that_changes_is_followed_by_filters_that_were_asked_before(shop
     shop.router.search(QUERY, 5, cheap)
     shop.tell("n-0", price=0.6)
     assert set(shop.ids(shop.router.search(QUERY, 5, cheap).rows)) == {"i7", "n-0"}
+
+
+def test_an_attribute_that_changes_is_followed_by_filters_that_were_asked_before(
+    shop: Shop,
+) -> None:
+    shop.arrive(0, tags=("old",))
+    red = Filters.of({"tags": Condition(any_of=("red",))})
+    assert len(shop.router.search(QUERY, 5, red).rows) == 0
+    for item_id in ("i7", "n-0"):
+        shop.tell(item_id, attributes={"tags": ("red", "new")})
+    assert set(shop.ids(shop.router.search(QUERY, 5, red).rows)) == {"i7", "n-0"}
+    assert shop.catalogue.attributes["tags"].unknown(Condition(any_of=("new", "x"))) == ("x",)
+    shop.tell("i7", attributes={"tags": ()})
+    assert shop.ids(shop.router.search(QUERY, 5, red).rows) == ["n-0"]
+    plain = Filters.of({"tags": Condition(none_of=("red", "old"))})
+    assert shop.ids(shop.router.search(QUERY, 5, plain).rows) == ["i7"]
 
 
 def test_words_that_only_arrivals_have_are_known(shop: Shop) -> None:

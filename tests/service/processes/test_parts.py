@@ -133,7 +133,7 @@ def test_what_was_live_before_is_known_after_a_restart(tmp_path: Path) -> None:
     register.live(Wish("start", "a", "start"), {}, None)
     register.live(Wish("activate", "b", "cli"), {}, "a")
     register.refused(Wish("activate", "c", "cli"), ReleaseRefused("recall", "too low"), "b")
-    states = [(status.name, status.state) for status in register.overview("b").releases]
+    states = [(status.name, status.state) for status in register.overview().releases]
     assert states == [
         ("a", ReleaseState.PREVIOUS),
         ("b", ReleaseState.LIVE),

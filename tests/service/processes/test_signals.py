@@ -22,32 +22,32 @@ def ended(service: Running, number: signal.Signals) -> int:
     return service.process.wait(SOON_S)
 
 
-def test_sighup_replaces_all_processes_by_those_of_current(shop: Served, store: Path) -> None:
-    before, other = shop.processes(), shop.other
+def test_sighup_replaces_all_processes_by_those_of_current(family: Served, store: Path) -> None:
+    before, other = family.processes(), family.other
     point(store, other)
-    shop.service.process.send_signal(signal.SIGHUP)
-    until(lambda: shop.live == other, SOON_S, "CURRENT is live")
-    shop.settled()
-    assert not shop.processes() & before
-    entry = shop.overview().history[0]
+    family.service.process.send_signal(signal.SIGHUP)
+    until(lambda: family.live == other, SOON_S, "CURRENT is live")
+    family.settled()
+    assert not family.processes() & before
+    entry = family.overview().history[0]
     assert (entry.action, entry.by, entry.outcome) == ("reload", "signal", "live")
 
 
-def test_a_sighup_that_finds_no_release_changes_nothing(shop: Served, store: Path) -> None:
-    before, live = shop.processes(), shop.live
+def test_a_sighup_that_finds_no_release_changes_nothing(family: Served, store: Path) -> None:
+    before, live = family.processes(), family.live
     point(store, "20990101-000000")
-    shop.service.process.send_signal(signal.SIGHUP)
-    until(lambda: shop.overview().history[0].outcome == "refused", SOON_S, "a refusal")
-    assert shop.processes() == before
+    family.service.process.send_signal(signal.SIGHUP)
+    until(lambda: family.overview().history[0].outcome == "refused", SOON_S, "a refusal")
+    assert family.processes() == before
     point(store, live)
 
 
-def test_a_worker_ignores_signals_that_are_not_for_it(shop: Served) -> None:
-    worker = min(shop.workers())
+def test_a_worker_ignores_signals_that_are_not_for_it(family: Served) -> None:
+    worker = min(family.workers())
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         kill(worker, number=number)
-    assert shop.service.http.get("/readyz").is_success
-    assert worker in shop.workers()
+    assert family.service.http.get("/readyz").is_success
+    assert worker in family.workers()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

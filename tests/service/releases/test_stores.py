@@ -1,8 +1,14 @@
-"""What every store does, a folder as well as an object store."""
+"""What every store does, a folder as well as an object store.
 
+`STORE_URL=gs://bucket/folder` runs all of it against one more store, with credentials from the
+environment; what it leaves there may be deleted.
+"""
+
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +60,10 @@ def server() -> Iterator[ObjectServer]:
     server.kill()
 
 
-@pytest.fixture(params=["folder", "file", "s3"])
+STORES = ["folder", "file", "s3", *filter(None, [os.environ.get("STORE_URL")])]
+
+
+@pytest.fixture(params=STORES)
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """An empty store."""
     folder = tmp_path / "store"
@@ -62,6 +71,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "s3":
         request.getfixturevalue("server").use(monkeypatch)
         return Place(f"s3://{BUCKET}/{tmp_path.name}", tmp_path / "cache")
+    if "://" in request.param:
+        return Place(f"{request.param}/{time.time_ns()}", tmp_path / "cache")
     prefix = "file://" if request.param == "file" else ""
     return Place(f"{prefix}{folder}", tmp_path / "cache")
 

@@ -134,7 +134,7 @@ def views(n: int) -> list[Event]:
 async def test_the_same_release_gives_the_same_lists(folder: Path, sessions: FakeSessions) -> None:
     await sessions.record(views(40))
     live, staged = pipeline_of(sessions, "live"), pipeline_of(sessions, "next")
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, told):
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, told):
         await connected(sampler)
         await answer(live, sampler)
         report = await reported(sampler, requests=N_REQUESTS)
@@ -151,7 +151,7 @@ async def test_the_same_release_gives_the_same_lists(folder: Path, sessions: Fak
 
 async def test_another_release_shows_where_it_differs(folder: Path, sessions: FakeSessions) -> None:
     live, staged = pipeline_of(sessions, "live"), pipeline_of(sessions, "next", n_items=3)
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, _):
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, _):
         await connected(sampler)
         await answer(live, sampler)
         report = await reported(sampler, requests=N_REQUESTS)
@@ -163,7 +163,7 @@ async def test_a_replay_writes_nothing(folder: Path, sessions: FakeSessions) -> 
     await sessions.record(views(40))
     live, staged = pipeline_of(sessions, "live"), pipeline_of(sessions, "next")
     before = copy.deepcopy(sessions.people)
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, _):
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, _):
         await connected(sampler)
         await answer(live, sampler)
         await reported(sampler, requests=N_REQUESTS)
@@ -175,7 +175,7 @@ async def test_a_slow_release_costs_samples_and_nothing_else(
 ) -> None:
     live, staged = pipeline_of(sessions, "live"), Slow()
     n_requests = 3 * WAITING_MAX
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, told):  # type: ignore[arg-type]
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, told):  # type: ignore[arg-type]
         await connected(sampler)
         await answer(live, sampler, n_requests)
         report = await reported(sampler, dropped=n_requests - WAITING_MAX - 1)
@@ -188,7 +188,7 @@ async def test_a_burst_is_dropped_where_it_is_drawn(folder: Path, sessions: Fake
     request, trace = Request(k=5), Trace("t")
     found = await live.recommend(request, trace)
     n_burst = sampler_module.WAITING_MAX + 10
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, told):
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, told):
         await connected(sampler)
         for _ in range(n_burst):  # the event loop sees none of it before the end
             sampler.offer(request, found, trace)
@@ -201,7 +201,7 @@ async def test_a_sample_that_cannot_be_sent_is_dropped_and_the_next_is_not(
 ) -> None:
     live, staged = pipeline_of(sessions, "live"), pipeline_of(sessions, "next")
     odd, trace = Request(k=5, context={"x": object()}), Trace("t")  # type: ignore[dict-item]
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, told):
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, told):
         await connected(sampler)
         sampler.offer(odd, await live.recommend(odd, trace), trace)
         await answer(live, sampler, 3)
@@ -213,7 +213,7 @@ async def test_a_defect_of_the_staged_release_is_counted(
     folder: Path, sessions: FakeSessions, caplog: pytest.LogCaptureFixture
 ) -> None:
     live, staged = pipeline_of(sessions, "live"), Broken()
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, _):  # type: ignore[arg-type]
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, _):  # type: ignore[arg-type]
         await connected(sampler)
         with caplog.at_level(logging.WARNING):
             await answer(live, sampler, 3)
@@ -235,8 +235,8 @@ async def test_without_a_staged_release_nothing_is_drawn(
 async def test_nothing_is_sent_to_the_own_release(folder: Path, sessions: FakeSessions) -> None:
     live = pipeline_of(sessions, "live")
     async with (
-        listening(folder, "live", live),
-        listening(folder, "next", live),
+        listening(folder, "live", live.recommend),
+        listening(folder, "next", live.recommend),
         sampling(folder) as (sampler, _),
     ):
         await connected(sampler)
@@ -247,7 +247,7 @@ async def test_a_release_that_goes_away_is_forgotten(folder: Path, sessions: Fak
     live, staged = pipeline_of(sessions, "live"), pipeline_of(sessions, "next")
     async with sampling(folder) as (sampler, told):
         for _ in range(2):  # and it may come back
-            async with listening(folder, "next", staged):
+            async with listening(folder, "next", staged.recommend):
                 await connected(sampler)
                 await answer(live, sampler, 3)
                 await reported(sampler, requests=3)
@@ -265,7 +265,7 @@ async def test_a_socket_left_by_a_crash_is_no_obstacle(
     for release in ("next", "other"):
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(str(socket_of(folder, release)))
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, _):
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, _):
         await connected(sampler)
         await answer(live, sampler, 3)
         await reported(sampler, requests=3)
@@ -275,9 +275,9 @@ async def test_of_several_workers_one_listens_and_only_to_its_own_user(
     folder: Path, sessions: FakeSessions
 ) -> None:
     staged = pipeline_of(sessions, "next")
-    async with listening(folder, "next", staged):
+    async with listening(folder, "next", staged.recommend):
         inode = socket_of(folder, "next").stat().st_ino
-        async with listening(folder, "next", staged):
+        async with listening(folder, "next", staged.recommend):
             assert socket_of(folder, "next").stat().st_ino == inode
         assert stat.S_IMODE(socket_of(folder, "next").stat().st_mode) == 0o600
     assert not sockets_in(folder)
@@ -287,7 +287,7 @@ async def test_nonsense_on_the_socket_ends_only_that_connection(
     folder: Path, sessions: FakeSessions
 ) -> None:
     live, staged = pipeline_of(sessions, "live"), pipeline_of(sessions, "next")
-    async with listening(folder, "next", staged), sampling(folder) as (sampler, _):
+    async with listening(folder, "next", staged.recommend), sampling(folder) as (sampler, _):
         for line in NONSENSE:
             reader, writer = await asyncio.open_unix_connection(socket_of(folder, "next"))
             writer.write(line)

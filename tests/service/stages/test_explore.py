@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.domain.candidates import Candidates
 from service.domain.sources import Source
@@ -27,6 +29,15 @@ def test_explored_items_are_little_known_and_within_the_list() -> None:
     assert min(explored(found)) >= 20
     assert set(explored(found)) <= set(found.rows[:10].tolist())
     assert sorted(found.rows) == list(range(40))
+
+
+@given(st.integers(1, 19), st.floats(0.0, 1.0))
+def test_every_draw_is_within_the_list(k: int, share: float) -> None:
+    trace = Trace("t")
+    found = Explore(share)(FOUND, make_query(RELEASE, k=k), RELEASE, trace)
+    assert explored(found) == explored(found.head(k)) == [draw.row for draw in trace.draws]
+    known = found.rows[found.sources != Source.EXPLORATION].tolist()
+    assert known == sorted(known)
 
 
 def test_the_same_person_sees_the_same_draw_all_day() -> None:

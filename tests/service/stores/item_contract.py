@@ -26,7 +26,7 @@ def said(updates: tuple[ItemUpdate, ...]) -> dict[tuple[str, str], object]:
         for one in updates
         for name in ("new", "stock", "price", "is_blocked")
         if (value := getattr(one, name)) is not None
-    }
+    } | {(one.item_id, name): value for one in updates for name, value in one.attributes.items()}
 
 
 class ItemStoreContract:
@@ -48,6 +48,21 @@ class ItemStoreContract:
             ("größe: 7", "stock"): 0,
             ("lamp", "new"): LAMP,
         }
+
+    async def test_attributes_are_kept_one_by_one(self, items: ItemStore) -> None:
+        position = (await items.read_all()).position
+        first = {"colour": "größe: rot", "watts": 40.0, "tags": ("a b", "c"), "a: b c": True}
+        await items.write([ItemUpdate("hat: 7", AT_S, attributes=first)])
+        await items.write([ItemUpdate("hat: 7", AT_S + 1, attributes={"watts": 2.5, "tags": ()})])
+        for changes in (await items.read_all(), await items.read_since(position)):
+            assert said(changes.updates) == {
+                ("hat: 7", "colour"): "größe: rot",
+                ("hat: 7", "watts"): 2.5,
+                ("hat: 7", "tags"): (),
+                ("hat: 7", "a: b c"): True,
+            }
+            at_s = {name: one.at_s for one in changes.updates for name in one.attributes}
+            assert at_s == {"colour": AT_S, "a: b c": AT_S, "watts": AT_S + 1, "tags": AT_S + 1}
 
     async def test_what_is_new_is_read_once_and_in_order(self, items: ItemStore) -> None:
         await items.write([stock("hat", 3)])

@@ -48,6 +48,11 @@ def test_the_fields_are_those_of_the_documentation() -> None:
         "price:85123A": "2.5 1700000000.25",
         "blocked:85123A": "1 1700000000.25",
     }
+    changed = ItemUpdate("85123A", AT_S, attributes={"brand": "lux", "sizes": ("s", "m")})
+    assert fields_of(changed) == {
+        "attribute:85123A\x1fbrand": '"lux" 1700000000.25',
+        "attribute:85123A\x1fsizes": '["s","m"] 1700000000.25',
+    }
     plain = ItemUpdate("n-1", AT_S, new=NewItem("red lantern", "garden"))
     assert fields_of(plain) == {
         "item:n-1": '{"title":"red lantern","category":"garden","at_s":1700000000.25}'
@@ -124,6 +129,13 @@ async def test_foreign_fields_fail_closed_or_are_counted(
         "item:cup": "[]",
         "item:pen": '{"title":"pen","at_s":1}',
         "item:ink": '{"title":"ink","category":"c","size":1,"at_s":1}',
+        "attribute:cup": '"red" 1',
+        "attribute:cup\x1fcolour": "red 1",
+        "attribute:cup\x1fbrand": '{"a":1} 1',
+        "attribute:cup\x1fhalf": '"\\ud800" 1',
+        "attribute:cup\x1fhuge": "1" + "0" * 400 + " 1",
+        "attribute:cup\x1fnever": '"red" nan',
+        "attribute:cup\x1fyear": "1999 1",
         "colour:cup": "red",
         "nothing": "at all",
     }
@@ -136,8 +148,9 @@ async def test_foreign_fields_fail_closed_or_are_counted(
         ("\ufffd", "stock"): 1,
         ("cup", "is_blocked"): True,
         ("pen", "is_blocked"): True,
+        ("cup", "year"): 1999.0,
     }
-    assert changes.n_unreadable == 7
+    assert changes.n_unreadable == 13
 
 
 async def test_another_producer_writes_both_keys(items: RedisItems, server: RedisServer) -> None:
