@@ -80,8 +80,15 @@ class Served:
     def workers(self) -> set[int]:
         return {pid for pid in descendants(self.supervisor) if name(pid) == "sightline-work"}
 
+    def spares(self) -> set[int]:
+        return {pid for pid in descendants(self.supervisor) if name(pid) == "sightline-spare"}
+
     def processes(self) -> set[int]:
-        """Hosts and workers, also those that have only just begun."""
+        """Hosts that were told what to load, and workers."""
+        return self.hosts() | self.workers()
+
+    def everybody(self) -> set[int]:
+        """Also a spare host, and those that have only just begun."""
         below = descendants(self.supervisor)
         return {pid for pid in below if "redis-server" not in command(pid)}
 

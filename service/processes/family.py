@@ -24,6 +24,7 @@ class Family:
     """One release in memory.
 
     Attributes:
+        release: its name; empty while the family is a spare one.
         told: what the host tells of the release once it is loaded: facts, examples, quality.
         is_ending: whether it will be gone soon, unless it is staffed again.
         is_over: whether it cannot be staffed again.
@@ -35,12 +36,11 @@ class Family:
     def __init__(
         self,
         number: int,
-        release: str,
         host: subprocess.Popen[bytes],
         metrics: SupervisorMetrics,
     ) -> None:
         self.number = number
-        self.release = release
+        self.release = ""
         self.told: Message = {}
         self.is_ending = False
         self.is_over = False

@@ -23,7 +23,7 @@ from service.ports.serving import Release
 from service.processes.backoff import Backoff
 from service.processes.control import Message, decode, encode
 from service.processes.linux import die_with_parent, name_process
-from service.processes.orders import CLOSE, WORKERS
+from service.processes.orders import CLOSE, LOAD, WORKERS
 from service.processes.worker import Worker, run_worker
 from service.releases.files import Identities
 from service.releases.gate import measured
@@ -161,10 +161,13 @@ def main(control: str, listener: int, family: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     die_with_parent(signal.SIGKILL)  # while it cannot hear that the supervisor is gone
-    name_process("sightline-host")
+    name_process("sightline-spare")
     wire = Wire(control)
     wire.tell("hello", role="host", family=family, pid=os.getpid())
-    order = next(wire.heard())
+    order = _order(wire)
+    if order is None:
+        return
+    name_process("sightline-host")
     try:
         settings = load_settings(order["overrides"])
         configure_logs(settings.server.log_level)
@@ -180,6 +183,15 @@ def main(control: str, listener: int, family: int) -> None:
         log.info(says, loaded.release.name, ", ".join(loaded.left_out))
     listening = socket.socket(fileno=listener)
     _host(wire, Worker(settings, loaded.release, listening, Path(control), family), loaded)
+
+
+def _order(wire: Wire) -> Message | None:
+    """What to load; a spare host may wait for it for long. None when it is to end instead."""
+    try:
+        order = next(wire.heard())
+    except (EOFError, OSError):
+        return None
+    return order if order["tell"] == LOAD else None
 
 
 def _identities(told: Message | None) -> Identities | None:

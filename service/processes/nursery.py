@@ -15,9 +15,10 @@ import service
 from service.errors import ServiceError
 from service.monitoring.processes import SupervisorMetrics
 from service.processes.control import LINE_BYTES, Message, encode, encode_error
-from service.processes.family import Family
+from service.processes.family import Family, how
 from service.processes.peer import Peer
-from service.processes.priority import idle
+from service.processes.priority import idle, normal
+from service.processes.spare import Spare
 
 ENVIRONMENT = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime would report to its makers from a thread
@@ -47,10 +48,11 @@ class Place:
 
 
 class Nursery:
-    """All families that are not gone yet."""
+    """All families that are not gone yet, the spare one among them."""
 
     def __init__(self, place: Place, metrics: SupervisorMetrics) -> None:
         self.families: dict[int, Family] = {}
+        self.spare = Spare(self._begun)
         self._place = place
         self._metrics = metrics
         self._n_families = 0
@@ -75,26 +77,15 @@ class Nursery:
         self._server = await asyncio.start_unix_server(self._met, sock=bound, limit=LINE_BYTES)
 
     def start(self, release: str, is_quiet: bool) -> Family:
-        """Starts a host; it waits to be told what to load.
+        """Gives a release a host, the spare one if there is one; it waits to be told to load.
 
         Args:
             release: its name.
             is_quiet: whether it is to keep out of the way of others.
         """
-        self._n_families += 1
-        listener = self._place.listener.fileno()
-        arguments = [str(self._place.control), str(listener), str(self._n_families)]
-        host = subprocess.Popen(
-            [sys.executable, "-P", "-m", "service.processes.host", *arguments],
-            pass_fds=[listener],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, **ENVIRONMENT, **_imports()},
-            process_group=0,  # Ctrl-C reaches only the supervisor
-        )
-        if is_quiet:
-            idle(host.pid)
-        family = Family(self._n_families, release, host, self._metrics)
-        self.families[family.number] = family
+        family = self.spare.take() or self._begun()
+        family.release = release
+        (idle if is_quiet else normal)(family.host_pid)
         return family
 
     async def load(
@@ -106,8 +97,9 @@ class Nursery:
 
     @property
     def pids(self) -> list[int]:
-        """Of all processes but the supervisor."""
-        return [pid for family in self.families.values() for pid in family.pids]
+        """Of all processes but the supervisor and the spare host."""
+        families = self.families.values()
+        return [pid for family in families for pid in family.pids if pid not in self.spare.pids]
 
     def reap(self) -> None:
         """Takes note of ended children; as the first process of a container, of orphans too."""
@@ -115,11 +107,29 @@ class Nursery:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 self._ended(*ended)
 
+    def _begun(self) -> Family:
+        """A new family, of no release so far."""
+        self._n_families += 1
+        listener = self._place.listener.fileno()
+        arguments = [str(self._place.control), str(listener), str(self._n_families)]
+        host = subprocess.Popen(
+            [sys.executable, "-P", "-m", "service.processes.host", *arguments],
+            pass_fds=[listener],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **ENVIRONMENT, **_imports()},
+            process_group=0,  # Ctrl-C reaches only the supervisor
+        )
+        family = Family(self._n_families, host, self._metrics)
+        self.families[family.number] = family
+        return family
+
     def _ended(self, process: int, status: int) -> None:
         hosts = {family.host_pid: family for family in self.families.values()}
         family = hosts.get(process)
         if family is not None:
-            family.host_ended(os.waitstatus_to_exitcode(status))
+            code = os.waitstatus_to_exitcode(status)
+            family.host_ended(code)
+            self.spare.ended(family, how(code))
             self._lost(family)
             self._forget(family)
 
@@ -136,13 +146,24 @@ class Nursery:
             if first is not None and "do" in first:
                 writer.write(encode(await self._answered(first)))
                 await writer.drain()
-            elif first is not None and (family := self.families.get(first["family"])) is not None:
+            elif first is not None and (family := self._of(first)) is not None:
                 await family.talk(first, peer)
                 self._forget(family)
         except (ServiceError, KeyError, OSError) as error:
             log.warning("a connection to the control socket makes no sense: %r", error)
         finally:
             writer.close()
+
+    def _of(self, hello: Message) -> Family | None:
+        """The family of a process; None for one whose supervisor was killed before this one began.
+
+        Such a host may have been starting all the while, and families are numbered anew.
+        """
+        family = self.families.get(hello["family"])
+        is_other = (
+            family is not None and hello["role"] == "host" and hello["pid"] != family.host_pid
+        )
+        return None if is_other else family
 
     async def _answered(self, request: Message) -> Message:
         number = {"id": request.get("id")}

@@ -88,6 +88,14 @@ class Places:
             await self._retire(former)
         return family
 
+    async def keep_spare(self) -> None:
+        """See `Stager.keep_spare`."""
+        await self._stager.keep_spare()
+
+    def drop_spare(self) -> None:
+        """See `Spare.drop`."""
+        self._nursery.spare.drop()
+
     def drop(self, family: Family) -> None:
         """A family stands by no more."""
         self.staged = None if self.staged is family else self.staged
@@ -96,6 +104,7 @@ class Places:
     async def stop(self, order: str) -> None:
         """Has everybody leave as the order says; returns when nobody is left."""
         times, families = self._settings, list(self._nursery.families.values())
+        self.drop_spare()
         for family in families:
             family.leave(order if family.is_open else QUIT)
             if not family.told:

@@ -30,6 +30,7 @@ from service.stores.embedded import embedded_redis
 
 HISTORY = "releases-history.jsonl"
 LOOK_S = 5.0
+SPARE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ async def _live(
     facts = family.told
     served = Served(family.release, facts["facts"]["items"], facts["examples"])
     print(greeting(opened.place.listener, served, time.perf_counter() - began_s), flush=True)  # noqa: T201
-    tasks = [asyncio.create_task(_look(opened, supervisor))]
+    lives = (_look(opened, supervisor), _keep_spare(supervisor))
+    tasks = [asyncio.create_task(life) for life in lives]
     follow_s = opened.settings.releases.follow_s
     if follow_s:
         tasks.append(asyncio.create_task(supervisor.follow(follow_s)))
@@ -167,6 +169,13 @@ async def _look(opened: Opened, supervisor: Supervisor) -> None:
         opened.metrics.process.look(mounts)
         supervisor.look()
         await asyncio.sleep(LOOK_S)
+
+
+async def _keep_spare(supervisor: Supervisor) -> None:
+    """Replaces a spare host that was taken, or has ended; until cancelled."""
+    while True:
+        await supervisor.keep_spare()
+        await asyncio.sleep(SPARE_S)
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from service.errors import ReleaseRefused
 from service.monitoring.processes import SupervisorMetrics
 from service.processes.control import Message
 from service.processes.family import Family
@@ -15,6 +17,8 @@ from service.processes.nursery import Nursery
 from service.processes.priority import cores
 from service.releases.store import ReleaseStore
 from service.settings.processes import Processes
+
+log = logging.getLogger(__name__)
 
 
 class Stager:
@@ -48,7 +52,7 @@ class Stager:
         with self.phase("fetch"):
             folder = await asyncio.to_thread(self._store.fetch, name)
             if is_beside:
-                await asyncio.to_thread(self._check_memory, name, self._nursery.pids)
+                await asyncio.to_thread(self._check_room, name, self._nursery.pids)
         family = self._nursery.start(name, is_quiet=is_beside and not is_urgent)
         try:
             await self._load(family, folder)
@@ -60,6 +64,17 @@ class Stager:
             raise
         self._proved[name] = family.told["proved"]
         return family
+
+    async def keep_spare(self) -> None:
+        """Has a spare host wait for the next release, if it is wanted and there is room for it."""
+        spare = self._nursery.spare
+        if not self._settings.spare_host or not spare.is_missed:
+            return
+        try:
+            await asyncio.to_thread(self._check_memory, 0, self._nursery.pids)
+            spare.start(self._settings.idle_load_s)
+        except (ReleaseRefused, OSError) as error:
+            log.debug("no spare host is started for %.1f s: %s", spare.put_off(), error)
 
     async def staff(self, family: Family) -> None:
         """Gives a loaded family its workers.
@@ -80,8 +95,11 @@ class Stager:
         finally:
             hurry.cancel()
 
-    def _check_memory(self, name: str, processes: list[int]) -> None:
+    def _check_room(self, name: str, processes: list[int]) -> None:
         n_bytes = sum(facts.bytes for facts in self._store.manifest(name).files.values())
+        self._check_memory(n_bytes, processes)
+
+    def _check_memory(self, n_bytes: int, processes: list[int]) -> None:
         check_memory(n_bytes, [os.getpid(), *processes], self._settings.memory_mb)
 
     @contextlib.contextmanager

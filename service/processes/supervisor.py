@@ -124,6 +124,7 @@ class Supervisor:
             name = await self._wanted()
             await self._started()
             async with self._alone(Wish("reload", name, "signal")) as wish:
+                self._places.drop_spare()  # it has imported what may have been replaced
                 await self._switch(wish, is_new=True)
         except ServiceError as error:
             log.error("nothing is reloaded: %s", error)
@@ -135,6 +136,11 @@ class Supervisor:
             await asyncio.sleep(every_s * random.uniform(0.8, 1.2))
             with contextlib.suppress(Busy):
                 seen = await self._follow(seen)
+
+    async def keep_spare(self) -> None:
+        """Has a host stand by for the next release, while nothing else is done."""
+        if self._doing is None:
+            await self._places.keep_spare()
 
     def lost(self, family: Family) -> None:
         """A host has ended: whatever its workers still do, they will not be replaced."""

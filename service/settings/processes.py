@@ -23,6 +23,9 @@ class Processes(Slice):
         "For so long a release that nobody waits for is loaded only when a core is idle.",
         ge=0,
     )
+    spare_host: bool = key(
+        True, "", "Whether a host without a release waits for the next one, which saves a second."
+    )
     memory_mb: int | None = key(
         None, "MB", "Memory the service may use; unset: the limit of its control group.", ge=64
     )

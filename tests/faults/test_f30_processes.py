@@ -80,7 +80,7 @@ def test_f52_it_converges_whatever_is_killed(family: Served) -> None:
     with Crowd(family.service.url) as crowd:
         for _ in range(KILLS):
             crowd.asks_on(5)
-            processes = sorted(family.processes())
+            processes = sorted(family.everybody())
             kill(*choose.sample(processes, min(1, len(processes))))
             if choose.random() < 0.3:
                 family.service.process.send_signal(signal.SIGHUP)
@@ -131,8 +131,9 @@ def test_f50_a_service_that_ends_says_so_before_it_stops_answering(
 
 def test_f52_a_killed_supervisor_leaves_no_process(store: Path, tmp_path: Path) -> None:
     with served(store, tmp_path) as orphaned:
-        processes = orphaned.processes()
-        assert len(processes) == 3
+        until(lambda: len(orphaned.spares()) == 1, SOON_S, "a spare host")
+        processes = orphaned.everybody()
+        assert len(processes) == 4
         kill(orphaned.supervisor)
         orphaned.service.process.wait(SOON_S)
         until(lambda: not any(map(is_alive, processes)), SOON_S, "nobody is left")

@@ -123,7 +123,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_release(tmp_path: Path) 
             with asker.asking(shop):
                 asked = activation(shop, shop.other)
                 threading.Event().wait(rng.uniform(0.0, AFTER * takes_s))
-                everybody = shop.processes()
+                everybody = shop.everybody()
                 victim = shop.supervisor if killed % 3 == 0 else rng.choice(sorted(everybody))
                 with contextlib.suppress(ProcessLookupError):  # a former worker that has just left
                     kill(victim)

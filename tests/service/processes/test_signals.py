@@ -56,7 +56,8 @@ def test_a_service_that_is_told_to_end_leaves_nothing(
 ) -> None:
     with served(store, tmp_path, SIGHTLINE_PROCESSES__WORKERS="1") as one:
         assert len(one.workers()) == 1
-        processes = one.processes()
+        until(lambda: len(one.spares()) == 1, SOON_S, "a spare host")
+        processes = one.everybody()
         assert ended(one.service, number) == 0
         assert not [process for process in processes if is_alive(process)]
         assert [path.name for path in (tmp_path / "var" / "run").iterdir()] == ["lock"]
@@ -66,7 +67,7 @@ def test_one_that_is_told_to_end_while_it_starts_does(store: Path, tmp_path: Pat
     with running(store, tmp_path, is_awaited=False, **QUICK) as service:
         whole = Served(service, tmp_path)
         until(lambda: bool(whole.hosts()), SOON_S, "a host that loads")
-        processes = whole.processes()
+        processes = whole.everybody()
         assert ended(service, signal.SIGTERM) == 0
         assert not [process for process in processes if is_alive(process)]
 
@@ -115,7 +116,7 @@ def test_a_service_whose_current_is_refused_starts_with_the_one_before(
 def test_one_process_alone_answers_too(store: Path, tmp_path: Path) -> None:
     point(store, A)
     with running(store, tmp_path, SIGHTLINE_PROCESSES__WORKERS="0") as alone:
-        assert Served(alone, tmp_path).processes() == set()
+        assert Served(alone, tmp_path).everybody() == set()
         assert alone.recommend(k=5)["count"] == 5
         assert alone.http.get("/v1/releases").json()["live"] == A
         assert ended(alone, signal.SIGTERM) == 0
