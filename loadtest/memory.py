@@ -44,13 +44,18 @@ def descendants(pid: int) -> tuple[Process, ...]:
     return tuple(process for process in everybody if process.pid in family)
 
 
-def pss_bytes(processes: Iterable[Process]) -> int:
-    """Proportional set size of all together: a page that n share counts 1 / n for each."""
+def pss_bytes(processes: Iterable[Process], kind: str = "Pss") -> int:
+    """Proportional set size of all together: a page that n share counts 1 / n for each.
+
+    Args:
+        processes: those that have ended meanwhile count nothing.
+        kind: `Pss_Anon` leaves out files, whose pages are shared with strangers; see proc(5).
+    """
     total = 0
     for process in processes:
         with suppress(OSError):  # it may have ended
             text = (PROC / str(process.pid) / "smaps_rollup").read_text()
-            total += 1024 * sum(map(int, re.findall(r"^Pss: +(\d+) kB", text, re.MULTILINE)))
+            total += 1024 * sum(map(int, re.findall(rf"^{kind}: +(\d+) kB", text, re.MULTILINE)))
     return total
 
 

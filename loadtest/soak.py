@@ -44,7 +44,7 @@ class Sample:
     """What the processes of a service hold.
 
     Attributes:
-        pss: of all processes, bytes.
+        pss: of all processes, bytes, without the pages of files: strangers share those.
         supervisor: resident bytes of the one process that lives as long as the service.
         files: open files of all processes.
         series: lines of the metrics page.
@@ -68,7 +68,9 @@ def sampled(operator: Operator) -> Sample:
     resident = int(statm[1]) * os.sysconf("SC_PAGE_SIZE")
     files = sum(map(open_files, family))
     at_s = time.monotonic()
-    return Sample(at_s, pss_bytes(family), resident, files, len(family), series(operator.url))
+    return Sample(
+        at_s, pss_bytes(family, "Pss_Anon"), resident, files, len(family), series(operator.url)
+    )
 
 
 def open_files(process: Process) -> int:

@@ -72,7 +72,7 @@ class Blocks:
         starts = np.arange(0, len(vectors), BLOCK_ROWS)
         self.n_padded = len(starts) * BLOCK_ROWS
         sizes = np.diff(np.append(starts, len(vectors)))
-        sums = np.add.reduceat(self.vectors, starts, axis=0)
+        sums = _block_sums(self.vectors)
         self._sizes: Scores = sizes.astype(np.float32)
         self._centres: Vectors = (sums / sizes[:, None]).astype(np.float32)
         # vectors have unit length, so the mean squared distance to the centre is 1 - |centre|^2
@@ -269,3 +269,11 @@ def _rows(blocks: Rows, places: Rows) -> Rows:
 def sample(vectors: Vectors, n: int = MAX_QUERIES) -> Vectors:
     """Evenly spread vectors, to stand for queries where none are known."""
     return vectors[np.linspace(0, len(vectors) - 1, min(n, len(vectors))).astype(np.int64)]
+
+
+def _block_sums(vectors: Vectors) -> Vectors:
+    """The sum of the vectors of each block; `np.add.reduceat` adds row by row."""
+    n, dim = vectors.shape
+    whole = n // BLOCK_ROWS * BLOCK_ROWS
+    sums: Vectors = vectors[:whole].reshape(-1, BLOCK_ROWS, dim).sum(axis=1)
+    return sums if whole == n else np.vstack((sums, vectors[whole:].sum(axis=0)))
