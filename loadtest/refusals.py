@@ -84,7 +84,7 @@ def _load_and_crash(rig: Rig) -> Refused:
 
 
 def _crash_next_host(operator: Operator, is_answered: threading.Event) -> None:
-    known = {process.pid for process in operator.family}
+    known = {process.pid for process in operator.family if process.name == HOST}
     while not is_answered.wait(LOOK_S):
         new = [p for p in operator.family if p.pid not in known and p.name == HOST]
         if new and not is_answered.wait(INTO_LOADING_S):
