@@ -7,7 +7,8 @@ import pytest
 
 from loadtest.memory import descendants, pss_bytes
 from loadtest.soak import open_files, series
-from tests.processes import A, Crowd, Served, made_store, point, served
+from tests.journeys.running import until
+from tests.processes import SOON_S, A, Crowd, Served, made_store, point, served
 
 pytestmark = pytest.mark.redis
 WARM_SWITCHES, SWITCHES = 3, 8
@@ -24,8 +25,9 @@ def family(tmp_path: Path) -> Iterator[Served]:
 
 
 def held(family: Served) -> tuple[int, int, int, int]:
-    """Processes, open files, metric series and bytes of one settled family."""
+    """Processes, open files, metric series and bytes of one settled family and a spare host."""
     family.settled()
+    until(lambda: len(family.spares()) == 1, SOON_S, "a spare host")
     processes = descendants(family.supervisor)
     files, page = sum(map(open_files, processes)), series(family.service.url)
     return len(processes), files, page, pss_bytes(processes)
