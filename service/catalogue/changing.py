@@ -21,8 +21,7 @@ TYPES = {
 class Changing:
     """A column as it was built (`service.ports.serving.Attribute`), and a small one of changes.
 
-    The small one is made anew when somebody asks after a change: in 10 ms for 100,000 changed
-    items, in 50 ms where each has a list of words.
+    The small one is made anew when somebody asks after a change: changes come in bursts.
     """
 
     def __init__(self, built: Attribute) -> None:

@@ -177,7 +177,7 @@ class Router:
         }
         if self._is_copied(passing, min(prices.values())):
             prices[Route.COPY] = costs.copy_us(passing.count, dim)
-        if asked.passing.is_everything or min(prices.values()) > costs.PLAN_US:
+        if passing.is_everything or min(prices.values()) > costs.PLAN_US:
             prices |= dict(self._guesses(asked))
         return min(prices, key=prices.__getitem__)
 
