@@ -37,7 +37,7 @@ class HnswIndex:
     def load(cls, path: Path, dim: int, ef: int) -> "HnswIndex":
         """Load a file whose links were checked (`service.indexes.hnsw_file`); hnswlib does not.
 
-        Not by `load_index`, which takes more than twice the time.
+        Not by `load_index`: most of its time goes into asking for its place in the file.
 
         Raises:
             IndexUnavailable: the file does not add up, or hnswlib refuses it.
