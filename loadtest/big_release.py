@@ -178,7 +178,7 @@ def graph(folder: Path, recipe: Recipe, vectors: Vectors, *settings: int) -> Hns
     """The graph of release A from its file, built on two threads where it is not there."""
     m, ef_construction, ef = settings
     file = recipe.graph(folder, m)
-    if not (file.exists() and _holds(file, vectors)):
+    if not (file.exists() and holds(file, vectors)):
         _say(f"building the graph of {len(vectors)} items on {THREADS} threads")
         built = hnswlib.Index(space=SPACE, dim=recipe.dim)
         built.init_index(len(vectors), M=m, ef_construction=ef_construction, random_seed=1)
@@ -189,7 +189,8 @@ def graph(folder: Path, recipe: Recipe, vectors: Vectors, *settings: int) -> Hns
     return HnswIndex.load(file, recipe.dim, ef)
 
 
-def _holds(file: Path, vectors: Vectors) -> bool:
+def holds(file: Path, vectors: Vectors) -> bool:
+    """Whether a kept graph is one of these vectors in this row order."""
     found = read_index_file(file)
     return bool(np.array_equal(found.vectors, vectors[found.labels]))
 

@@ -1,4 +1,4 @@
-"""Builds the index: row order, graph, and the proof that it finds what exact search finds."""
+"""Builds the index: the graph, and the proof that it finds what exact search finds."""
 
 import argparse
 import time
@@ -19,7 +19,6 @@ RECALL_FLOOR = 0.95
 EF_CONSTRUCTION = 200
 EFS = (128, 200, 400, 800)
 MS = (16, 32, 48)
-LEAF_ROWS = 16
 MAX_QUERIES = 1000
 N_PROBES = 64
 """The first queries become the golden probes: the floor has to hold on them as well."""
@@ -53,31 +52,6 @@ class BuiltIndex:
     index: HnswIndex
     facts: IndexFacts
     trials: tuple[Trial, ...]
-
-
-def row_order(vectors: Vectors, categories: Sequence[str]) -> Rows:
-    """The order of catalogue rows: by category name, within one by vector locality, int64 [n].
-
-    Rows of a category are one run then (a zero-copy slice), and neighbours share pages. The
-    places of the result are new rows, its values positions in `vectors`.
-    """
-    codes = np.unique(np.asarray(categories), return_inverse=True)[1]
-    by_name = np.argsort(codes, kind="stable")
-    borders = np.flatnonzero(np.diff(codes[by_name])) + 1
-    return np.concatenate([locality_order(vectors, run) for run in np.split(by_name, borders)])
-
-
-def locality_order(vectors: Vectors, rows: Rows) -> Rows:
-    """Halve the rows along their principal axis, again and again: near vectors end up near."""
-    if len(rows) <= LEAF_ROWS:
-        return rows
-    centred = vectors[rows] - vectors[rows].mean(axis=0)
-    axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    sorted_rows = rows[np.argsort(centred @ axis, kind="stable")]
-    half = len(rows) // 2
-    return np.concatenate(
-        (locality_order(vectors, sorted_rows[:half]), locality_order(vectors, sorted_rows[half:]))
-    )
 
 
 def build_index(

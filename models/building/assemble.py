@@ -6,16 +6,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from models.build_index import (
-    N_PROBES,
-    RECALL_FLOOR,
-    Build,
-    BuiltIndex,
-    build_index,
-    row_order,
-)
+from models.build_index import N_PROBES, RECALL_FLOOR, Build, BuiltIndex, build_index
 from models.building.baseline import histograms
 from models.building.draft import Draft, ItemColumns, norms_of
+from models.building.row_order import row_order
 from models.building.skew import Answered, skew
 from service.catalogue.columns import distinct
 from service.domain.actions import ACTIONS

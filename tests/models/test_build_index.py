@@ -1,4 +1,4 @@
-"""The index: row order, and settings raised until the recall floor holds."""
+"""The index: settings raised until the recall floor holds."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.__main__ import main
-from models.build_index import build_index, locality_order, row_order
+from models.build_index import build_index
 from models.errors import PublishInvalid
 from service.domain.arrays import Vectors
 from service.indexes.hnsw_file import read_index_file
@@ -15,21 +15,6 @@ from service.indexes.hnsw_file import read_index_file
 def unit_vectors(n: int, dim: int = 24, seed: int = 1) -> Vectors:
     vectors = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def test_rows_of_a_category_are_one_run() -> None:
-    categories = ["b", "a", "c", "a", "b"] * 20
-    order = row_order(unit_vectors(100), categories)
-    assert sorted(order.tolist()) == list(range(100))
-    names = [categories[i] for i in order]
-    assert names == sorted(names)
-
-
-def test_neighbours_end_up_near_each_other() -> None:
-    vectors = unit_vectors(2000, dim=4)
-    order = locality_order(vectors, np.arange(2000))
-    near = (vectors[order][1:] * vectors[order][:-1]).sum(axis=1).mean()
-    assert near > 0.8 > (vectors[1:] * vectors[:-1]).sum(axis=1).mean() + 0.5
 
 
 def test_a_good_setting_is_taken_at_once() -> None:

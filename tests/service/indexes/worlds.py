@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from models.build_index import row_order
+from models.building.row_order import row_order
 from service.catalogue.attributes import read_attribute
 from service.domain.arrays import Mask, Rows
 from service.domain.requests import Filters

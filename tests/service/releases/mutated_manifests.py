@@ -80,7 +80,7 @@ MANIFESTS = {
         *("gate_norms", VECTORS),
     ),
     "a recall that is not reached": Mutation(
-        lambda r, _: change_manifest(r, lambda m: m["index"].update(recall_floor=1.0)),
+        lambda r, _: change_manifest(r, lambda m: m["index"].update(ef_search=1, recall_floor=1.0)),
         *("recall", INDEX),
     ),
     "another name": _manifest("name", lambda m: m.update(release="20990101-000000")),

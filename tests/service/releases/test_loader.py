@@ -161,7 +161,7 @@ MANIFESTS: dict[str, tuple[Callable[[Json], object], str]] = {
     "history": (lambda m: m.update(history_length=50), "tower"),
     "inputs": (lambda m: m["inputs"].update(user_tower=["item_rows"]), "tower"),
     "actions": (lambda m: m.update(actions=["stare"]), "manifest"),
-    "recall floor": (lambda m: m["index"].update(recall_floor=1.0), "recall"),
+    "recall floor": (lambda m: m["index"].update(ef_search=1, recall_floor=1.0), "recall"),
     "no files": (lambda m: m.update(files={}), "missing"),
     "a path": (lambda m: m["files"].update({"../x": m["files"]["ladder.json"]}), "manifest"),
     "a hash": (lambda m: m["files"]["ladder.json"].update(sha256="abc"), "manifest"),
