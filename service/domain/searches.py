@@ -12,7 +12,6 @@ class Route(StrEnum):
     GRAPH = "graph"  # the approximate index, fetching more than is wanted
     BLOCKS = "blocks"  # the blocks of rows that can hold near items
     SWEEP = "sweep"  # every block that holds allowed rows: exact
-    COPY = "copy"  # a copy of the allowed rows, kept for the next time: exact
     GATHER = "gather"  # the allowed rows, collected: exact
     NOTHING = "nothing"  # no item passes the filters
 

@@ -98,6 +98,9 @@ def best(scores: Scores, n: int) -> tuple[Rows, Scores]:
     n = max(0, min(n, len(scores)))
     if n == 0:
         return NO_ROWS, NO_SCORES
+    if len(scores) <= 2 * n:
+        order = np.argsort(-scores, kind="stable")[:n]
+        return order, scores[order]
     kept = _contenders(scores, n)
     values = scores[kept]
     if n < len(kept):

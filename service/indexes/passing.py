@@ -6,15 +6,21 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain.arrays import Mask, Rows, Vectors
+from service.domain.arrays import Mask, Rows, Scores
 from service.domain.requests import NO_FILTERS, Filters
+from service.indexes.signs import Packed
 
-BLOCK_ROWS = 256
-"""Rows of a block; 32 bytes of a bitmap. Smaller blocks hold fewer strangers, larger ones need
+BLOCK_ROWS = 128
+"""Rows of a block; 16 bytes of a bitmap. Smaller blocks hold fewer strangers, larger ones need
 fewer centres and products."""
 BLOCK_BYTES = BLOCK_ROWS // 8
-IDLE_SEARCHES = 1000
-"""Filtered searches after which what none of them used may give way to a copy."""
+BLOCK_BITS = BLOCK_ROWS.bit_length() - 1
+POOREST = 20
+EVEN_SHARE = 0.4
+"""The share that passes in all blocks but one in twenty, or in those that hold any, from which or
+below which the share of all tells enough of that in any of them."""
+SPARSE_SHARE = 0.75
+"""Passing items among those of their blocks, below which looking at each costs less than at all."""
 
 
 class Passing:
@@ -22,11 +28,14 @@ class Passing:
 
     Attributes:
         count: rows that pass.
+        share: of all rows.
         per_block: rows that pass in each block of `BLOCK_ROWS` rows, int64 [n_blocks].
-        n_rows_swept: rows of the blocks in which any row passes.
-        copied: the vectors of the passing rows, once somebody has made the copy.
-        n_searched: searches by these filters so far.
-        searched_at: number of the latest of them among all searches.
+        held: the same as float32.
+        blocks: those in which any row passes, int64 [m].
+        n_rows_swept: rows of these blocks.
+        is_sparse: whether to look at passing rows one by one.
+        signs: of the items that pass, once somebody has packed them.
+        is_even: whether the share of what is near that passes is much like that of all, or small.
     """
 
     def __init__(self, mask: Mask) -> None:
@@ -36,21 +45,29 @@ class Passing:
         self._bits[: len(packed)] = packed
         words = self._bits.view(np.uint64).reshape(n_blocks, -1)
         self.per_block: Rows = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
+        self.held: Scores = self.per_block.astype(np.float32)
+        self.blocks: Rows = np.flatnonzero(self.per_block)
         self.count = int(self.per_block.sum())
+        self.share = self.count / len(mask)
         self.is_everything = self.count == len(mask)
-        self.n_rows_swept = int(np.count_nonzero(self.per_block)) * BLOCK_ROWS
-        self.copied: Vectors | None = None
-        self.n_searched = 0
-        self.searched_at = 0
+        self.n_rows_swept = len(self.blocks) * BLOCK_ROWS
+        self.is_sparse = self.count < SPARSE_SHARE * self.n_rows_swept
+        poor = n_blocks // POOREST
+        poorest_share = float(np.partition(self.per_block, poor)[poor]) / BLOCK_ROWS
+        is_low = self.count < EVEN_SHARE * self.n_rows_swept
+        self.is_even = is_low or poorest_share >= EVEN_SHARE
+        self.signs: Packed | None = None
         self._n = len(mask)
         self._rows: Rows | None = None
+        self._starts: Rows = self.per_block.cumsum() - self.per_block
 
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        held = (self._rows, self.copied)
-        extra = sum(array.nbytes for array in held if array is not None)
-        return self._bits.nbytes + self.per_block.nbytes + extra
+        arrays = (self._bits, self.per_block, self.held, self.blocks, self._starts)
+        rows = 0 if self._rows is None else self._rows.nbytes
+        signs = 0 if self.signs is None else self.signs.signs.nbytes
+        return rows + signs + sum(array.nbytes for array in arrays)
 
     @property
     def rows(self) -> Rows:
@@ -62,9 +79,10 @@ class Passing:
         """Whether they are kept."""
         return self._rows is not None
 
-    def keep_rows(self) -> None:
-        """Keep them, eight bytes each."""
+    def keep_rows(self) -> Rows:
+        """The same, kept from now on: eight bytes each."""
         self._rows = self.rows
+        return self._rows
 
     def at(self, rows: Rows) -> Mask:
         """Which of these rows pass, bool [m]."""
@@ -78,13 +96,19 @@ class Passing:
         bits = self._bits.reshape(-1, BLOCK_BYTES)[blocks].ravel()
         return np.unpackbits(bits, bitorder="little").view(np.bool_)
 
-    def places_in(self, blocks: Rows) -> Rows:
-        """The places of the rows that pass in these blocks among all that do, int64 [m]."""
-        counts = self.per_block[blocks]
-        ends = np.cumsum(counts)
-        before = np.cumsum(self.per_block)[blocks] - ends
-        places: Rows = np.arange(counts.sum()) + np.repeat(before, counts)
-        return places
+    def places_in(self, blocks: Rows) -> tuple[Rows, Rows]:
+        """Which of the passing rows are in these blocks, in their order, and how many in each.
+
+        Returns:
+            places among `rows` int64 [m], and counts int64, one for each of the blocks.
+        """
+        counts = self.per_block.take(blocks)
+        before = self._starts.take(blocks)
+        before -= counts.cumsum()
+        before += counts
+        places = before.repeat(counts)
+        places += np.arange(len(places))
+        return places, counts
 
     def between(self, first: int, end: int) -> Mask:
         """Which of the rows [first, end) pass; `first` is the start of a block."""
@@ -96,9 +120,7 @@ class Passing:
 class PassingCache:
     """Compiled filters, the least recently asked ones given up when `most_bytes` are held.
 
-    Stock is no part of it: it changes while filters do not (see `service.indexes.router`). A copy
-    stays until nobody has asked for it for long, so that filters do not take it in turns to make
-    copies that are never used.
+    Stock is no part of it: it changes while filters do not (see `service.indexes.router`).
     """
 
     def __init__(self, compile_filters: Callable[[Filters], Mask], most_bytes: int) -> None:
@@ -106,7 +128,6 @@ class PassingCache:
         self._compile = compile_filters
         self._everything = Passing(compile_filters(NO_FILTERS))
         self._kept: OrderedDict[Filters, Passing] = OrderedDict()
-        self._n_searched = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -123,17 +144,9 @@ class PassingCache:
         passing = self._kept.get(filters)
         if passing is None:
             passing = self._kept[filters] = Passing(self._compile(filters))
-            self.make_room(0)
+            self.make_room()
         else:
             self._kept.move_to_end(filters)
-        return passing
-
-    def search(self, filters: Filters) -> Passing:
-        """The same for a search: what is searched often is worth a copy."""
-        passing = self.of(filters)
-        self._n_searched += not filters.is_empty
-        passing.n_searched += 1
-        passing.searched_at = self._n_searched
         return passing
 
     def forget(self, attribute: str) -> None:
@@ -146,26 +159,11 @@ class PassingCache:
         """Its rows, kept from now on."""
         if not passing.has_rows:
             passing.keep_rows()
-            self.make_room(0)
+            self.make_room()
         return passing.rows
 
-    def make_room(self, n_bytes: int) -> bool:
-        """Whether so much more fits, after giving up what nobody has asked for lately.
-
-        What is idle goes first: copies, and for a copy (`n_bytes` above 0) other filters, too. For
-        a filter the least recently asked ones go then.
-        """
-        left = self.most_bytes - n_bytes - self.nbytes
-        for filters, passing in [*self._kept.items()]:
-            if left >= 0:
-                return True
-            if self._n_searched - passing.searched_at < IDLE_SEARCHES:
-                continue
-            if passing.copied is not None:
-                left += passing.copied.nbytes
-                passing.copied = None
-            elif n_bytes:
-                left += self._kept.pop(filters).nbytes
-        while left < 0 and not n_bytes and self._kept:
+    def make_room(self) -> None:
+        """Give up what was asked for least recently until no more is held than may be."""
+        left = self.most_bytes - self.nbytes
+        while left < 0 and self._kept:
             left += self._kept.popitem(last=False)[1].nbytes
-        return left >= 0

@@ -3,7 +3,7 @@
 Whatever the way, a list is never short while allowed items exist: ways that guess look again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,32 +14,29 @@ from service.domain.requests import NO_FILTERS, Filters
 from service.domain.searches import Found, Route
 from service.errors import IndexUnavailable
 from service.indexes import costs
-from service.indexes.blocks import Blocks, Plan, near_share, sample
+from service.indexes.blocks import Blocks, near_share, sample
 from service.indexes.exact import best, gathered_scores
 from service.indexes.passing import Passing, PassingCache
 from service.indexes.query import check_query
 from service.ports.serving import Catalogue, ItemIndex, Stock
 
-CACHE_SHARE = 0.6
-"""Memory for compiled filters and copies, of that of the vectors; each process has its own."""
+CACHE_SHARE = 0.25
+"""Memory for compiled filters, of that of the vectors; each process has its own."""
 CACHE_BYTES = 4_000_000
 """At least."""
-COPY_SHARE = 0.33
-"""The largest copy, of that memory."""
-COPY_FROM = 3
-"""The search by the same filters that makes a copy: what is asked once is not worth it."""
-COPY_GAIN = 1.5
-"""How many times as fast as the next best way a copy has to be, for the memory it takes."""
-GRAPH_FACTOR = 1.5
+GRAPH_FACTOR = 1.4
 """Items fetched from the graph, times the depth at which enough are expected."""
-PLAIN_SHARE = 0.35
-"""The share of allowed items among the nearest from which the graph is asked without a plan."""
+FILTERED_EF = 2
+"""Times as many as the graph is searched with are fetched under filters, at least: those who like
+what is most of the catalogue are those for whom it finds least."""
+GRAPH_SHARE = 0.4
+"""The share of the nearest items that have to pass for the graph to be asked."""
 WALK_ROWS = 4096
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One search; its plan is made when a way first needs it.
+    """One search; what is not needed for it is not found out.
 
     Attributes:
         available: the share of all items that can be shown.
@@ -56,25 +53,11 @@ class Asked:
         return self.blocks.means(self.vector)
 
     @cached_property
-    def plan(self) -> Plan:
-        return self.blocks.plan(self.means, self.n, self.passing, self.available)
-
-    @cached_property
     def near_share(self) -> float:
         """The share of the nearest items that pass and can be shown."""
-        if self.passing.is_everything:
-            return self.available
-        return self.available * near_share(self.means, self.passing)
-
-    @property
-    def depth(self) -> float:
-        """How many of all items the n nearest allowed ones are expected to be among."""
-        return self.n / self.near_share if self.is_plain else self.plan.depth
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether so many pass among the nearest that nothing has to be planned."""
-        return self.near_share >= PLAIN_SHARE
+        passing = self.passing
+        share = passing.share if passing.is_even else near_share(self.means, passing)
+        return self.available * share
 
 
 Way = Callable[[Asked], tuple[Rows, Scores]]
@@ -108,7 +91,6 @@ class Router:
             Route.GRAPH: self._by_graph,
             Route.BLOCKS: self._by_blocks,
             Route.SWEEP: self._by_sweep,
-            Route.COPY: self._by_copy,
             Route.GATHER: self._by_gather,
         }
 
@@ -137,7 +119,7 @@ class Router:
             IndexUnavailable: the graph failed, or the query is no vector.
         """
         check_query(vector, self._vectors.shape[1])
-        passing = self.cache.search(filters)
+        passing = self.cache.of(filters)
         if n <= 0 or not passing.count:
             return Found.nothing()
         self._follow_stock()
@@ -169,46 +151,26 @@ class Router:
 
     def route(self, asked: Asked) -> Route:
         """The cheapest way to what is asked for."""
+        n_items, dim = self._vectors.shape
         passing = asked.passing
-        dim = self._vectors.shape[1]
         prices = {
             Route.SWEEP: costs.sweep_us(passing.n_rows_swept, dim),
             Route.GATHER: costs.gather_us(passing.count, dim),
+            Route.BLOCKS: costs.blocks_us(len(passing.blocks), dim),
         }
-        if self._is_copied(passing, min(prices.values())):
-            prices[Route.COPY] = costs.copy_us(passing.count, dim)
-        if passing.is_everything or min(prices.values()) > costs.PLAN_US:
-            prices |= dict(self._guesses(asked))
-        return min(prices, key=prices.__getitem__)
-
-    def _guesses(self, asked: Asked) -> Iterator[tuple[Route, float]]:
-        """The ways that do not look at everything, and what they are expected to cost."""
-        n_items, dim = self._vectors.shape
-        n_fetched = self._fetched(asked)
-        yield Route.GRAPH, costs.graph_us(max(self._ef, n_fetched), n_items)
-        if not asked.is_plain:
-            plan, is_copied = asked.plan, asked.passing.copied is not None
-            yield Route.BLOCKS, costs.blocks_us(plan.n_rows, plan.is_gathered, is_copied, dim)
+        cheapest = min(prices, key=prices.__getitem__)
+        graph_us = costs.graph_us(self._ef, n_items)
+        if min(prices[Route.SWEEP], prices[Route.GATHER]) < graph_us:
+            return cheapest
+        return Route.GRAPH if asked.near_share >= GRAPH_SHARE else cheapest
 
     def _fetched(self, asked: Asked) -> int:
         """Items to ask the graph for: just n where all of them will do."""
-        if asked.passing.is_everything and asked.available == 1.0:
+        if asked.near_share == 1.0 and asked.passing.is_everything:
             return asked.n
-        return min(len(self._vectors), int(GRAPH_FACTOR * max(asked.depth, self._ef)))
-
-    def _is_copied(self, passing: Passing, price_us: float) -> bool:
-        """Whether there is a copy, made now if it is time to."""
-        dim = self._vectors.shape[1]
-        if passing.copied is not None:
-            return True
-        n_bytes = passing.count * (dim * self._vectors.itemsize + self._popular.itemsize)
-        is_worth_it = costs.copy_us(passing.count, dim) * COPY_GAIN <= price_us
-        is_small = n_bytes <= COPY_SHARE * self.cache.most_bytes
-        is_time = passing.n_searched >= COPY_FROM and is_worth_it and is_small
-        if not (is_time and self.cache.make_room(n_bytes)):
-            return False
-        passing.copied = self._vectors[self.cache.rows_of(passing)]
-        return True
+        depth = asked.n / max(asked.near_share, 1.0 / len(self._vectors))
+        least = self._ef if asked.passing.is_everything else FILTERED_EF * self._ef
+        return min(len(self._vectors), max(least, int(GRAPH_FACTOR * depth)))
 
     def _by_graph(self, asked: Asked) -> tuple[Rows, Scores]:
         n_fetched = self._fetched(asked)
@@ -222,9 +184,13 @@ class Router:
         return rows[passes], scores[passes]
 
     def _by_blocks(self, asked: Asked) -> tuple[Rows, Scores]:
-        return self._blocks.nearest(
-            asked.vector, asked.n, asked.passing, self._available, asked.plan
+        held_bytes = asked.passing.nbytes
+        found = self._blocks.nearest(
+            asked.vector, asked.n, asked.passing, self._available, asked.available, asked.means
         )
+        if asked.passing.nbytes > held_bytes:
+            self.cache.make_room()
+        return found
 
     def _by_sweep(self, asked: Asked) -> tuple[Rows, Scores]:
         return self._blocks.sweep(asked.vector, asked.n, asked.passing, self._available)
@@ -232,12 +198,6 @@ class Router:
     def _by_gather(self, asked: Asked) -> tuple[Rows, Scores]:
         rows = self.cache.rows_of(asked.passing)
         return rows, gathered_scores(self._vectors, rows, asked.vector)
-
-    def _by_copy(self, asked: Asked) -> tuple[Rows, Scores]:
-        passing = asked.passing
-        if passing.copied is None:  # somebody decided for this way
-            passing.copied = self._vectors[passing.rows]
-        return self.cache.rows_of(passing), passing.copied @ asked.vector
 
     def _is_short(self, rows: Rows, asked: Asked) -> bool:
         wanted = min(asked.n, asked.passing.count, self._n_available)

@@ -45,7 +45,7 @@ DEGRADED = (
     *("none", "identity", "session", "tower", "index", "deadline", "short", "filter", "fill"),
     *("explore", "sponsor", "page", "diversify", OTHER),
 )
-SEARCHES = ("graph", "blocks", "sweep", "copy", "gather", "nothing")
+SEARCHES = ("graph", "blocks", "sweep", "gather", "nothing")
 SEGMENTS = ("new", "sparse", "casual", "power", "guest", "stale")
 LINKS = ("linked", "already", "conflict", "unlinked", "absent")
 INVALID_VECTORS = ("nan", "inf", "zero", "norm", "dim")

@@ -8,8 +8,10 @@ import hnswlib
 import numpy as np
 import pyarrow as pa
 
+from loadtest.big_release import holds
 from loadtest.big_shop import COUNTRIES, Shop, make_shop, unit
-from models.build_index import EF_CONSTRUCTION, EFS, row_order
+from models.build_index import EF_CONSTRUCTION, EFS
+from models.building.row_order import row_order
 from service.catalogue.attributes import matching, read_attribute
 from service.catalogue.stock import StockColumn
 from service.domain.arrays import Mask, Rows, Scores, Vectors
@@ -87,7 +89,7 @@ def graph(folder: Path, big: Big) -> hnswlib.Index:
     """The graph of the shop, from the folder of the load tests; built where it is not there."""
     file = folder / f"items-{len(big)}x{DIM}-seed{SEED}-m{M}.hnsw"
     built = hnswlib.Index(space=SPACE, dim=DIM)
-    if file.exists():
+    if file.exists() and holds(file, big.vectors):
         built.load_index(str(file))
         return built
     built.init_index(len(big), M=M, ef_construction=EF_CONSTRUCTION, random_seed=1)

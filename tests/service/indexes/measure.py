@@ -1,7 +1,7 @@
 """Latency and recall under filters: `python -m tests.service.indexes.measure [items]`.
 
 Processor time of the searching thread, so that other processes on the machine count as little as
-possible; every filter is asked with every user in turn, so that none has the caches to itself.
+possible; users and filters come in a random order, so that none has the caches to itself.
 """
 
 import sys
@@ -101,19 +101,20 @@ def measure(big: Big, router: Router) -> dict[str, Tally]:
         for family, by_share in facets(big).items()
         for share, filters in by_share.items()
     }
-    tallies: dict[str, Tally] = {}
+    tallies = {name: Tally() for name in named}
     masks = {name: big.matching(filters) for name, filters in named.items()}
     for filters in named.values():
-        for query in big.probes[:3]:  # compiled and, where it pays, copied
+        for query in big.probes[:3]:  # compiled, and rows kept
             router.search(query, DEPTH, filters)
+    asked = []
     for query in big.queries:
         scores = big.vectors @ query
-        for name, filters in named.items():
-            tally = tallies.setdefault(name, Tally())
-            ask(router, query, filters, true_rows(scores, masks[name]), tally)
-        for name, filters in by_taste(big, scores).items():
-            true = true_rows(scores, big.matching(filters))
-            ask(router, query, filters, true, tallies.setdefault(name, Tally()))
+        asked += [(name, query, by, true_rows(scores, masks[name])) for name, by in named.items()]
+        for name, by in by_taste(big, scores).items():
+            asked.append((name, query, by, true_rows(scores, big.matching(by))))
+    for at in np.random.default_rng(1).permutation(len(asked)).tolist():
+        name, query, by, true = asked[at]
+        ask(router, query, by, true, tallies.setdefault(name, Tally()))
     return tallies
 
 

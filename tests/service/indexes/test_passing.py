@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.domain.arrays import Mask
 from service.domain.requests import NO_FILTERS, Condition, Filters
-from service.indexes.passing import BLOCK_ROWS, IDLE_SEARCHES, Passing, PassingCache
+from service.indexes.passing import BLOCK_ROWS, Passing, PassingCache
 
 
 @settings(max_examples=100, deadline=None)
@@ -26,7 +26,10 @@ def test_a_bitmap_says_what_the_mask_said(n: int, share: float, seed: int) -> No
     places = passing.in_blocks(some)
     assert len(places) == len(some) * BLOCK_ROWS
     assert places.sum() == len(among)
-    assert passing.rows[passing.places_in(some)].tolist() == among.tolist()
+    own, counts = passing.places_in(some)
+    assert passing.rows[own].tolist() == among.tolist()
+    assert some.repeat(counts).tolist() == (among // BLOCK_ROWS).tolist()
+    assert passing.blocks.tolist() == np.flatnonzero(passing.per_block).tolist()
     for first in starts:
         end = int(rng.integers(first, n + 1))
         assert passing.between(first, end).tolist() == mask[first:end].tolist()
@@ -71,7 +74,7 @@ def test_filters_that_mean_the_same_are_the_same() -> None:
 
 
 def test_the_least_recently_asked_is_given_up() -> None:
-    each = Passing(np.ones(1000, dtype=np.bool_)).nbytes  # 128 bytes of bits, two counts
+    each = Passing(np.ones(1000, dtype=np.bool_)).nbytes
     cache = PassingCache(Counting(1000), most_bytes=3 * each)
     kept = [cache.of(above(price)) for price in (1.0, 2.0, 3.0)]
     cache.of(above(1.0))
@@ -87,42 +90,6 @@ def test_what_grows_later_counts_as_well() -> None:
         passing = cache.of(above(float(price)))
         assert len(cache.rows_of(passing)) == passing.count
         assert cache.nbytes <= 20_000
-
-
-def with_copy(cache: PassingCache, price: float, n_bytes: int = 4000) -> Passing:
-    passing = cache.search(above(price))
-    passing.copied = np.zeros((n_bytes // 4, 1), dtype=np.float32)
-    return passing
-
-
-def test_a_copy_gives_way_to_another_only_when_it_is_idle() -> None:
-    cache = PassingCache(Counting(1000), most_bytes=10_000)
-    kept = [with_copy(cache, price) for price in (1.0, 2.0)]
-    assert not cache.make_room(4000)
-    for _ in range(IDLE_SEARCHES):
-        cache.search(above(2.0))
-    assert cache.make_room(4000)
-    assert [passing.copied is None for passing in kept] == [True, False]
-    assert cache.of(above(1.0)) is kept[0]
-
-
-def test_filters_that_nobody_asks_for_give_way_to_a_copy() -> None:
-    cache = PassingCache(Counting(1000), most_bytes=10_000)
-    for price in range(100):
-        cache.search(above(float(price)))
-    assert not cache.make_room(8000)
-    for _ in range(IDLE_SEARCHES):
-        cache.search(above(99.0))
-    assert cache.make_room(8000)
-    assert len(cache) >= 1
-
-
-def test_filters_find_room_even_where_copies_are_used() -> None:
-    cache = PassingCache(Counting(1000), most_bytes=10_000)
-    for price in range(60):
-        with_copy(cache, 1.0)
-        cache.of(above(float(price)))
-        assert cache.nbytes <= 10_000
 
 
 def test_one_that_is_larger_than_the_cache_is_answered_and_not_kept() -> None:

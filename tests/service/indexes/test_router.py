@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.building.row_order import row_order
 from service.catalogue.attributes import Flags
 from service.domain.arrays import Rows, Scores, Vector
 from service.domain.requests import NO_FILTERS, Condition, Filters
@@ -12,7 +13,7 @@ from service.domain.searches import Route
 from service.errors import IndexUnavailable
 from service.indexes.exact import ExactIndex
 from service.indexes.passing import BLOCK_ROWS
-from service.indexes.router import Asked, Router
+from service.indexes.router import Router
 from tests.factories import Shelf, make_catalogue
 from tests.service.indexes.test_contract import unit_vectors
 from tests.service.indexes.worlds import (
@@ -26,8 +27,8 @@ from tests.service.indexes.worlds import (
 )
 
 SIZES = (1, 40, BLOCK_ROWS, BLOCK_ROWS + 1, 3000)
-WAYS = (Route.GRAPH, Route.BLOCKS, Route.SWEEP, Route.COPY, Route.GATHER)
-EXACT = (Route.SWEEP, Route.COPY, Route.GATHER)
+WAYS = (Route.GRAPH, Route.BLOCKS, Route.SWEEP, Route.GATHER)
+EXACT = (Route.SWEEP, Route.GATHER)
 
 
 BOOKS = Condition(any_of=("books",))
@@ -141,36 +142,32 @@ def test_nothing_is_found_where_nothing_passes() -> None:
     assert (len(found.rows), found.route, found.passing) == (0, Route.NOTHING, 0)
 
 
-def test_the_cheapest_way_is_taken_and_a_copy_made_for_what_comes_again() -> None:
+def test_the_cheapest_way_is_taken() -> None:
     n, dim = 60_000, 32
-    vectors = unit_vectors(n, dim)
-    few = Flags(np.random.default_rng(1).random(n) < 0.02)
-    half = Flags(np.arange(n) < 500)
-    catalogue = make_catalogue(n, vectors=vectors, attributes={"few": few, "first": half})
+    vectors, drawn = unit_vectors(n, dim), np.random.default_rng(1).random(n)
+    vectors = vectors[row_order(vectors, ["one"] * n)]
+    flags = {
+        "few": Flags(drawn < 0.02),
+        "fifth": Flags(drawn < 0.2),
+        "half": Flags(drawn < 0.5),
+        "far": Flags(vectors @ vectors[0] < 0.0),
+        "first": Flags(np.arange(n) < 500),
+    }
+    catalogue = make_catalogue(n, vectors=vectors, attributes=flags)
     stock = Shelf(np.ones(n, dtype=np.bool_), catalogue)
     router = Router(ExactIndex(vectors), 100, vectors, catalogue, stock)
     router.calibrate()
 
-    def routes(name: str) -> list[Route]:
+    def route(name: str) -> Route:
         filters = Filters.of({name: Condition(is_set=True)})
-        return [router.search(vectors[0], 10, filters).route for _ in range(4)]
+        return router.search(vectors[0], 10, filters).route
 
     assert router.search(vectors[0], 10).route is Route.GRAPH
-    assert routes("first") == [Route.SWEEP] * 4  # they lie together
-    assert routes("few") == [Route.GATHER, Route.GATHER, Route.COPY, Route.COPY]
-
-
-@pytest.mark.parametrize("filters", [Filters.of({"category": BOOKS}), NOT_BOOKS])
-def test_a_plan_tells_how_deep_the_nearest_are_before_any_is_looked_at(filters: Filters) -> None:
-    """Along the taste, and against it: everything near is not allowed."""
-    router, n = make_router(3000), 100
-    catalogue, _ = shop(3000)
-    books = catalogue.vectors[catalogue.attributes["category"].passing(BOOKS)]
-    vector = books.mean(axis=0) / np.linalg.norm(books.mean(axis=0))
-    asked = Asked(vector, n, router.cache.of(filters), 1.0, router._blocks)
-    order = np.argsort(-(catalogue.vectors @ vector))
-    depth = int(np.flatnonzero(catalogue.matching(filters)[order])[n - 1]) + 1
-    assert 0.5 < asked.plan.depth / depth < 2.0
+    assert route("first") is Route.SWEEP  # they lie together
+    assert route("few") is Route.GATHER
+    assert route("fifth") is Route.BLOCKS
+    assert route("half") is Route.GRAPH
+    assert route("far") is Route.BLOCKS  # as many, but nothing that is near
 
 
 def test_stock_that_changes_is_followed_at_once() -> None:
