@@ -170,6 +170,24 @@ def test_the_cheapest_way_is_taken() -> None:
     assert route("far") is Route.BLOCKS  # as many, but nothing that is near
 
 
+def test_what_filters_keep_stays_within_bounds() -> None:
+    """Rows and signs of what passes, which are kept with the first search, count as well."""
+    n = 60_000
+    vectors, drawn = unit_vectors(n, 32), np.random.default_rng(1).random(n)
+    flags = {f"flag-{i}": Flags(np.roll(drawn, 100 * i) < 0.3) for i in range(30)}
+    catalogue = make_catalogue(n, vectors=vectors, attributes=flags)
+    stock = Shelf(np.ones(n, dtype=np.bool_), catalogue)
+    router = Router(ExactIndex(vectors), 100, vectors, catalogue, stock)
+    held = []
+    for name in flags:
+        found = router.search(vectors[0], 10, Filters.of({name: Condition(is_set=True)}))
+        assert found.route is Route.BLOCKS
+        held.append(router.cache.nbytes)
+    assert max(held) <= router.cache.most_bytes
+    assert held[0] > 16 * 0.29 * n
+    assert len(router.cache) < len(flags)
+
+
 def test_stock_that_changes_is_followed_at_once() -> None:
     router = make_router(600)
     vector, shelf = unit_vectors(1, DIM)[0], router._stock
