@@ -15,10 +15,10 @@ from service.indexes.passing import BLOCK_ROWS, Passing
 
 MISSED = 0.015
 """The share of the nearest items that may be expected in blocks that are not looked at."""
-LIKELIEST, LIKELY_SHARE, MOST_SPARSE = 448, 1 / 18, 2.0
+LIKELIEST, LIKELY_SHARE, MOST_SPARSE = 400, 1 / 20, 2.0
 """Blocks that are planned with, in number and of all, whichever is more: a bound on the work for
-those who like nothing that passes. As the root of one over the share that passes in blocks grows
-they are more, up to so many times."""
+those who like nothing that passes. More, up to the last times as many, as the fourth root of one
+over the share that passes in blocks: what passes has to be looked for in more of them then."""
 FEWEST_BLOCKS = 48
 """That are looked at, at least: they cost next to nothing, and some items are in odd company."""
 LIKELY_SPREADS = np.float32(2.0)
@@ -138,7 +138,7 @@ class Clouds:
         if len(blocks) < len(reach):
             reach = reach.take(blocks)
         highest = float(reach.max())
-        sparse = min(MOST_SPARSE, math.sqrt(passing.n_rows_swept / passing.count))
+        sparse = min(MOST_SPARSE, (passing.n_rows_swept / passing.count) ** 0.25)
         n_others = len(blocks) - int(sparse * max(LIKELIEST, LIKELY_SHARE * len(self)))
         if n_others <= 0:
             return blocks, highest
