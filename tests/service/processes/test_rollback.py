@@ -47,9 +47,11 @@ def seen_policies(shop: Served, do: Callable[[], object]) -> set[int]:
 
     looking = threading.Thread(target=look)
     looking.start()
-    do()
-    is_over.set()
-    looking.join()
+    try:
+        do()
+    finally:
+        is_over.set()
+        looking.join()
     return found
 
 
